@@ -1,0 +1,83 @@
+"""Images with variance and integer flags: how every step makes and reads ``CCDData``.
+
+The conventions are few. Data are electrons (ADU before the gain is known). The uncertainty is a variance. Flags are
+16-bit integers (`alfosc_reduce.Flag`); the mask follows from them. The header is an ``astropy.io.fits.Header`` with
+the keywords that the instrument guarantees (`alfosc_reduce.instrument.Instrument.read`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce.flags import Flag, mask_of
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from astropy.nddata import CCDData
+    from numpy.typing import ArrayLike, NDArray
+
+
+def make_image(
+    data: ArrayLike,
+    *,
+    unit: str,
+    header: Header,
+    variance: ArrayLike | None = None,
+    flags: ArrayLike | None = None,
+) -> CCDData:
+    """Return a ``CCDData`` in this project's form.
+
+    Parameters
+    ----------
+    data
+        Shape (ny, nx); stored as 32-bit floats.
+    unit
+        For example ``"adu"`` or ``"electron"``.
+    header
+        Copied.
+    variance
+        In `unit` squared, of the same shape or a scalar; None if not known.
+    flags
+        Integer flags of the same shape; None for none. Pixels that are not finite are flagged here, and set to 0.
+
+    Returns
+    -------
+    CCDData
+        Its mask follows from its flags.
+    """
+    from astropy.nddata import CCDData, VarianceUncertainty
+
+    values = np.array(data, dtype=np.float32)
+    bits = np.zeros(values.shape, np.int16) if flags is None else np.array(flags, dtype=np.int16)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        bits[bad] |= Flag.NOT_FINITE
+        values[bad] = 0
+    uncertainty = None
+    if variance is not None:
+        uncertainty = VarianceUncertainty(np.broadcast_to(np.asarray(variance, np.float32), values.shape).copy())
+    return CCDData(values, unit=unit, uncertainty=uncertainty, flags=bits, mask=mask_of(bits), meta=header.copy())
+
+
+def variance_of(image: CCDData) -> NDArray[np.float64]:
+    """Return the variance of an image as 64-bit floats, whatever kind of uncertainty it carries; infinite if none."""
+    if image.uncertainty is None:
+        return np.full(image.shape, np.inf)
+    from astropy.nddata import VarianceUncertainty
+
+    return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, dtype=np.float64)
+
+
+def flags_of(image: CCDData) -> NDArray[np.int16]:
+    """Return a copy of the flags of an image; a mask without flags (a stranger's image) becomes ``BAD_PIXEL``."""
+    flags = np.zeros(image.shape, np.int16) if image.flags is None else np.array(image.flags, dtype=np.int16)
+    if image.mask is not None:
+        flags[np.asarray(image.mask, bool) & ~mask_of(flags)] |= Flag.BAD_PIXEL
+    return flags
+
+
+def usable(image: CCDData) -> NDArray[np.bool_]:
+    """Return true where an image is finite and its mask and flags allow its use."""
+    return ~mask_of(flags_of(image)) & np.isfinite(np.asarray(image.data))

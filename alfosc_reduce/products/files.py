@@ -1,0 +1,142 @@
+"""Save and load any product; files are written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alfosc_reduce.errors import DataError, ReductionError
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+KEYWORD = "PRODTYPE"
+"""Primary header keyword that names the product's type: ``CCDData``, ``Spectrum``, ``SpectrumList``, ``QTable``, or
+``module:Class`` of a dataclass."""
+
+
+def save(product: Any, path: str | Path) -> Path:
+    """Write a product to a FITS file, atomically.
+
+    Parameters
+    ----------
+    product
+        ``CCDData``, ``Spectrum``, a list of ``Spectrum``, ``Table`` or a frozen dataclass of arrays, tables and plain
+        values.
+    path
+        Replaced if it exists.
+
+    Raises
+    ------
+    ReductionError
+        If the product is of another type, or the file cannot be written (full disk, read-only folder).
+    """
+    path = Path(path)
+    hdus = hdus_of(product)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise ReductionError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            hdus.writeto(stream)
+        Path(name).replace(path)
+    except OSError as error:
+        raise ReductionError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return path
+
+
+def hdus_of(product: Any) -> fits.HDUList:
+    """Return the FITS HDUs of a product; raises `ReductionError` for a type that has none."""
+    names = {base.__name__ for base in type(product).__mro__}
+    if "CCDData" in names:
+        from alfosc_reduce.products.image_hdus import image_to_hdus
+
+        return image_to_hdus(product)
+    if "Spectrum" in names or "SpectrumList" in names or _is_spectra(product):
+        from alfosc_reduce.products.spectrum_hdus import spectra_to_hdus
+
+        return spectra_to_hdus(product)
+    if "Table" in names:
+        from alfosc_reduce.products.table_hdus import table_to_hdus
+
+        return table_to_hdus(product)
+    if dataclasses.is_dataclass(product) and not isinstance(product, type):
+        from alfosc_reduce.products.dataclass_hdus import dataclass_to_hdus
+
+        return dataclass_to_hdus(product)
+    raise ReductionError(
+        f"a product of type {type(product).__name__!r} cannot be saved; "
+        "return CCDData, Spectrum, SpectrumList, QTable or a frozen dataclass of arrays, tables and plain values"
+    )
+
+
+def _is_spectra(product: Any) -> bool:
+    return isinstance(product, list) and bool(product) and all(type(p).__name__ == "Spectrum" for p in product)
+
+
+def load(path: str | Path, *, memmap: bool = False) -> Any:
+    """Read a product that `save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    memmap
+        Leave image planes on disk until they are used (they are then big-endian and read-only).
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or no product of this package.
+    """
+    from astropy.io import fits
+
+    kind = type_of_file(path)
+    try:
+        with fits.open(path, memmap=memmap, lazy_load_hdus=memmap) as hdus:
+            return _from_hdus(kind, hdus, copy=not memmap)
+    except (OSError, TypeError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{path}: damaged product ({error}); remove it and run again") from error
+
+
+def type_of_file(path: str | Path) -> str:
+    """Return the product type that a file declares; raises `DataError` if it declares none."""
+    kind = header_of_file(path).get(KEYWORD)
+    if not kind:
+        raise DataError(f"{path}: a FITS file, but no product of this package (no {KEYWORD} keyword)")
+    return str(kind)
+
+
+def header_of_file(path: str | Path) -> fits.Header:
+    """Return the primary header of a FITS file; raises `DataError` if it cannot be read."""
+    from astropy.io import fits
+
+    try:
+        return fits.getheader(path, 0)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as FITS ({error})") from error
+
+
+def _from_hdus(kind: str, hdus: fits.HDUList, *, copy: bool) -> Any:
+    if kind == "CCDData":
+        from alfosc_reduce.products.image_hdus import hdus_to_image
+
+        return hdus_to_image(hdus, copy=copy)
+    if kind in ("Spectrum", "SpectrumList"):
+        from alfosc_reduce.products.spectrum_hdus import hdus_to_spectra
+
+        spectra = hdus_to_spectra(hdus)
+        return spectra[0] if kind == "Spectrum" else spectra
+    if kind == "QTable":
+        from alfosc_reduce.products.table_hdus import hdus_to_table
+
+        return hdus_to_table(hdus)
+    from alfosc_reduce.products.dataclass_hdus import hdus_to_dataclass
+
+    return hdus_to_dataclass(kind, hdus)

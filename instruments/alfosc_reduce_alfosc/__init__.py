@@ -1,0 +1,1 @@
+"""ALFOSC at the Nordic Optical Telescope."""

@@ -1,0 +1,1 @@
+"""Steps on raw CCD frames: overscan, bias, dark, flat, detector noise, cosmic rays."""

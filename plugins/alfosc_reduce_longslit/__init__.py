@@ -1,0 +1,1 @@
+"""Steps on long-slit spectra: wavelengths, sky, objects, extraction, flux, combination."""

@@ -1,0 +1,123 @@
+"""What long-slit steps hand to each other beside images and spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class WavelengthSolution:
+    """The wavelength at every pixel of a long-slit frame: lambda(x, y), vacuum, topocentric.
+
+    Attributes
+    ----------
+    coefficients
+        Legendre coefficients in Angstrom, shape (degree along x + 1, degree along the slit + 1).
+    x_domain, y_domain
+        The pixel ranges that the polynomials map to -1 ... 1.
+    lines
+        The arc lines that were used: ``wavelength``, ``ion``, ``x`` (pixel at the central row), ``residual`` (pixels, mean
+        over the slit), ``used``.
+    wavelengths
+        First and last wavelength that a line supports, in Angstrom; beyond it is extrapolation.
+    rms
+        Of the residuals of all used line positions, in pixels.
+    fwhm
+        Median full width at half maximum of the lines, in pixels.
+    shape
+        (ny, nx) of the frame.
+    """
+
+    coefficients: NDArray[np.float64]
+    x_domain: tuple[float, float]
+    y_domain: tuple[float, float]
+    lines: QTable
+    wavelengths: tuple[float, float]
+    rms: float
+    fwhm: float
+    shape: tuple[int, int]
+
+    def __call__(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the vacuum wavelength in Angstrom at pixels (x, y), broadcast together."""
+        from numpy.polynomial.legendre import legval2d
+
+        u = _scaled(x, self.x_domain)
+        v = _scaled(y, self.y_domain)
+        result: NDArray[np.float64] = legval2d(*np.broadcast_arrays(u, v), self.coefficients)
+        return result
+
+    def map(self) -> NDArray[np.float64]:
+        """Return the wavelength of every pixel, shape `shape`."""
+        from numpy.polynomial.legendre import leggrid2d
+
+        ny, nx = self.shape
+        grid = leggrid2d(_scaled(np.arange(nx), self.x_domain), _scaled(np.arange(ny), self.y_domain), self.coefficients)
+        result: NDArray[np.float64] = grid.T
+        return result
+
+
+@dataclass(frozen=True)
+class Traces:
+    """The objects on a frame, brightest first, and where each runs.
+
+    Attributes
+    ----------
+    centres
+        Row (float, 0-based) of each object at each column, shape (n objects, nx).
+    fwhm
+        Spatial full width at half maximum in pixels, shape (n objects,).
+    significance
+        Of the detection, in sigma of the noise, shape (n objects,).
+    pixel_scale
+        Arc seconds a pixel along the slit.
+    """
+
+    centres: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
+    significance: NDArray[np.float64]
+    pixel_scale: float
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.centres)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What turns electrons a second and Angstrom into flux above the atmosphere.
+
+    Attributes
+    ----------
+    wavelength
+        Vacuum, topocentric, Angstrom, shape (n,).
+    response
+        (electron / s / Angstrom) for one erg / (s cm2 Angstrom) outside the atmosphere, shape (n,).
+    error
+        Relative standard error of `response`, shape (n,).
+    wavelengths
+        The range in which it was measured; no value holds beyond it.
+    points
+        The measured points: ``wavelength``, ``response``, ``error``, ``frame``, ``used``, ``residual``.
+    frames
+        The standard frames: ``frame``, ``star``, ``airmass``, ``scale`` (light caught at the slit relative to the best
+        frame), ``used``, ``remark``.
+    """
+
+    wavelength: NDArray[np.float64]
+    response: NDArray[np.float64]
+    error: NDArray[np.float64]
+    wavelengths: tuple[float, float]
+    points: QTable
+    frames: QTable = field(repr=False)
+
+
+def _scaled(values: ArrayLike, domain: tuple[float, float]) -> NDArray[np.float64]:
+    low, high = domain
+    return (2 * np.asarray(values, dtype=np.float64) - low - high) / (high - low)

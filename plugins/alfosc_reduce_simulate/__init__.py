@@ -1,0 +1,1 @@
+"""Simulated raw ALFOSC nights with known truth."""
