@@ -2,6 +2,8 @@
 
 A spectrum of ours keeps its FITS header in ``meta["header"]``, its flags in ``meta["flags"]``, and what else was
 measured at each wavelength (sky, boxcar flux, ...) as quantities in ``meta["columns"]``.
+
+Importing this module teaches ``specutils`` to read our files (`alfosc_reduce.products.loaders`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.flags import Flag, mask_of
+from alfosc_reduce.products.loaders import announce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from numpy.typing import ArrayLike, NDArray
     from specutils import Spectrum
+
+announce()
 
 
 def make_spectrum(
@@ -41,7 +46,8 @@ def make_spectrum(
     variance
         In the square of the flux unit, shape (n,).
     header
-        Copied into ``meta["header"]``. ``AIRORVAC`` (``AIR`` or ``VACUUM``) and ``SPECSYS`` say what the wavelengths are.
+        Copied into ``meta["header"]``. ``AIRORVAC`` (``AIR`` or ``VACUUM``) and ``SPECSYS`` say what the wavelengths
+        are.
     flags
         Integer flags, shape (n,).
     columns
