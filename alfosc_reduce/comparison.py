@@ -21,7 +21,8 @@ def digest(product: Any) -> str:
     """
     total = hashlib.blake2b(digest_size=16)
     for name, value in parts(product):
-        total.update(name.encode())
+        shape = f"{value.shape}{value.dtype.str}" if isinstance(value, np.ndarray) else ""
+        total.update(f"{name}{shape}".encode())
         total.update(_bytes(value))
     return total.hexdigest()
 
@@ -51,7 +52,7 @@ def differences(a: Any, b: Any, *, rtol: float = 0.0) -> list[str]:
 
 def _difference(name: str, a: Any, b: Any, rtol: float) -> list[str]:
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
-        return [] if _bytes(a) == _bytes(b) else [f"{name}: {a!r} against {b!r}"]
+        return [] if repr(a) == repr(b) else [f"{name}: {a!r} against {b!r}"]
     if a.shape != b.shape or a.dtype.newbyteorder("=") != b.dtype.newbyteorder("="):
         return [f"{name}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"]
     floating = a.dtype.kind in "fc"
@@ -108,6 +109,7 @@ def _nddata(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _table(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     for column in value.colnames:
+        yield f"{name}[{column}].type", type(value[column]).__name__
         yield from _array(value[column], f"{name}[{column}]")
     yield from _mapping(dict(value.meta), f"{name}.meta")
 
@@ -116,6 +118,8 @@ def _array(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield name, np.asarray(value)
     unit = getattr(value, "unit", None)
     yield f"{name}.unit", str(unit) if unit is not None else ""
+    if isinstance(value, np.ma.MaskedArray):
+        yield f"{name}.mask", np.ma.getmaskarray(value)
 
 
 def _mapping(value: Mapping[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
@@ -123,9 +127,10 @@ def _mapping(value: Mapping[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
         yield from parts(item, f"{name}.{key}")
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: Any) -> Any:
+    """Return a value as a buffer; of an array the values alone, without a copy where it is contiguous."""
     if not isinstance(value, np.ndarray):
         return repr(value).encode()
     if value.dtype.hasobject:
         return repr(value.tolist()).encode()
-    return str((value.shape, value.dtype.str)).encode() + np.ascontiguousarray(value).tobytes()
+    return np.ascontiguousarray(value).reshape(-1).view(np.uint8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from astropy.io import fits
     from astropy.table import QTable, Table
@@ -26,10 +28,27 @@ def table_hdu(table: Table, name: str) -> fits.BinTableHDU:
     bare = table.copy(copy_data=False)
     meta = {key: value for key, value in bare.meta.items() if key != "comments"}
     bare.meta.clear()
+    own = {column: str(bare[column].unit) for column in bare.colnames if _not_of_fits(bare[column])}
+    for column in own:
+        bare[column] = np.asarray(bare[column])
     hdu = fits.table_to_hdu(bare)
     hdu.name = name
     hdu.header["TABMETA"] = json.dumps(meta, default=str)
+    if own:
+        hdu.header["TABUNITS"] = json.dumps(own)
     return hdu
+
+
+def _not_of_fits(column: Any) -> bool:
+    """Say whether a column has a unit, such as the electron, that the FITS standard does not know."""
+    unit = getattr(column, "unit", None)
+    if unit is None:
+        return False
+    try:
+        unit.to_string(format="fits")
+    except ValueError:
+        return True
+    return False
 
 
 def hdus_to_table(hdus: fits.HDUList) -> QTable:
@@ -40,10 +59,13 @@ def hdus_to_table(hdus: fits.HDUList) -> QTable:
 def table_of_hdu(hdu: fits.BinTableHDU) -> QTable:
     """Return the table in one HDU, text as ``str``."""
     from astropy.table import QTable
+    from astropy.units import Quantity
 
     table = QTable.read(hdu, astropy_native=False)
     table.convert_bytestring_to_unicode()
     meta: dict[str, Any] = json.loads(hdu.header.get("TABMETA", "{}"))
+    for column, unit in json.loads(hdu.header.get("TABUNITS", "{}")).items():
+        table[column] = Quantity(np.asarray(table[column]), unit)
     table.meta.clear()
     table.meta.update(meta)
     return table
