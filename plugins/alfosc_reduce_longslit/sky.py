@@ -1,0 +1,100 @@
+"""Sky: model it on the wavelength map and take it off, without resampling a pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from alfosc_reduce import Step
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce_longslit.sky_model import model_sky
+from alfosc_reduce_longslit.sky_noise import exchange_photons, light_of_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+
+    from alfosc_reduce_longslit.products import WavelengthSolution
+
+
+class SkyResult(NamedTuple):
+    """What `SubtractSky` returns.
+
+    Attributes
+    ----------
+    image
+        The frame without its sky. Its variance holds read noise, the photon noise of the modelled sky and of a smooth
+        model of the objects, and the variance of the sky model.
+    sky
+        The sky model in electrons, with its own variance and the flags of the frame.
+    """
+
+    image: CCDData
+    sky: CCDData
+
+
+class SubtractSky(Step):
+    """Model the night sky on the wavelength map, without resampling, and subtract it.
+
+    The sky is a b-spline in wavelength whose coefficients change as a polynomial along the slit (Kelson 2003, PASP
+    115, 688). Objects are found in the residuals and masked, outliers are clipped against the noise that the model
+    itself predicts, and both are repeated until they settle.
+    """
+
+    degree: int = Field(default=2, ge=0, le=5)
+    """Degree of the polynomial along the slit in each wavelength element."""
+
+    def __call__(self, image: CCDData, wavelengths: WavelengthSolution) -> SkyResult:
+        """Return the sky-subtracted frame and the sky; raises `DataError` if there is nothing to fit."""
+        check_frame(image, wavelengths)
+        data = np.asarray(image.data, dtype=np.float64)
+        good = usable(image)
+        read_noise = float(image.header.get("RDNOISE", 0))
+        model = model_sky(data, variance_of(image), good, wavelengths.map(), read_noise=read_noise, degree=self.degree)
+        residual = data - model.sky
+        light = light_of_objects(residual, model.variance, good)
+        variance = exchange_photons(model.variance, model.sky, model.sky + light, model.scale)
+        header = image.header.copy()
+        header["SKYSUB"] = (True, "sky model subtracted")
+        header["SKYDEG"] = (self.degree, "degree of the sky along the slit")
+        header["SKYROWS"] = (int(model.blank.sum()), "rows that held nothing but sky")
+        flags = flags_of(image)
+        return SkyResult(
+            make_image(residual, unit="electron", header=header, variance=variance + model.sky_variance, flags=flags),
+            make_image(model.sky, unit="electron", header=header, variance=model.sky_variance, flags=flags),
+        )
+
+    def quality(self, result: SkyResult, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return residual over sigma in blank rows, away from and at the strong sky lines, and the sky level."""
+        from alfosc_reduce_longslit.sky_quality import quality_of_sky
+
+        return quality_of_sky(result.image, result.sky, inputs["wavelengths"])
+
+    def figures(self, result: SkyResult, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the frame before and after, and the sky spectrum with its residuals."""
+        from alfosc_reduce_longslit.sky_figures import figure_of_frames, figure_of_spectrum
+
+        yield "frame", figure_of_frames(inputs["image"], result.image, inputs["wavelengths"])
+        yield "spectrum", figure_of_spectrum(result.image, result.sky, inputs["wavelengths"])
+
+
+def check_frame(image: CCDData, wavelengths: WavelengthSolution) -> None:
+    """Raise `DataError` where a frame holds no variance, no usable pixel, or is not of the arc's shape."""
+    name = image.header.get("FILENAME", "this frame")
+    if tuple(image.shape) != tuple(wavelengths.shape):
+        raise DataError(
+            f"{name}: the frame has {image.shape[1]} x {image.shape[0]} pixels, its arc "
+            f"{wavelengths.shape[1]} x {wavelengths.shape[0]}; use an arc of the same window and binning"
+        )
+    if image.uncertainty is None:
+        raise DataError(f"{name}: the frame has no variance; correct it for bias and gain first (correct_frame)")
+    good = usable(image)
+    if good.mean() < 0.01 or not np.any(np.asarray(image.data)[good]):
+        raise DataError(
+            f"{name}: {100 * good.mean():.1f} % of the pixels can be used, or all are zero; exclude the frame"
+        )

@@ -1,0 +1,81 @@
+"""The noise of a frame rebuilt from models of its light, so that no pixel's own fluctuation sets its weight.
+
+A raw frame can only take its photon noise from its own noisy counts; pixels that scattered low then look more certain
+than they are, and every weighted mean comes out low. Once the sky (and the object) are modelled, the counts in the
+variance are exchanged for the modelled ones; all else that the variance holds is kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LIMITS = (0.2, 5.0)
+
+
+def photon_scale(variance: NDArray[np.float64], photons: NDArray[np.float64], read_noise: float) -> NDArray[np.float64]:
+    """Return the variance that one electron in the data stands for, pixel by pixel.
+
+    It is 1 on the detector and 1/flat after division by a flat, and follows from
+    ``variance = (scale read_noise)**2 + scale photons``.
+
+    Parameters
+    ----------
+    variance
+        In electron squared.
+    photons
+        The electrons from which the photon noise in `variance` was worked out; negative ones count as none.
+    read_noise
+        Electrons; 0 if not known, then the scale is 1.
+    """
+    if read_noise <= 0:
+        return np.ones_like(variance)
+    counts = np.maximum(photons, 0)
+    root = np.sqrt(counts**2 + 4 * read_noise**2 * np.maximum(variance, 0))
+    scale = (root - counts) / (2 * read_noise**2)
+    return np.clip(np.where(np.isfinite(scale), scale, 1.0), *LIMITS)
+
+
+def exchange_photons(
+    variance: NDArray[np.float64],
+    old: NDArray[np.float64],
+    new: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return `variance` with the photon noise of `new` electrons in the place of that of `old` ones."""
+    changed = variance + scale * (np.maximum(new, 0) - np.maximum(old, 0))
+    result: NDArray[np.float64] = np.maximum(changed, 1e-3 * variance)
+    return result
+
+
+def light_of_objects(
+    residual: NDArray[np.float64], variance: NDArray[np.float64], usable: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return a smooth estimate of the light that stands above the sky, zero where none is significant.
+
+    Parameters
+    ----------
+    residual
+        Sky-subtracted electrons, shape (ny, nx).
+    variance
+        Of the background, shape (ny, nx).
+    usable
+        Pixels that may be used.
+
+    Returns
+    -------
+    ndarray
+        Electrons: a Gaussian mean (sigma one pixel) of the usable neighbours where it exceeds twice its own noise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    weight = gaussian_filter(usable.astype(np.float32), 1.0)
+    light = gaussian_filter(np.where(usable, residual, 0).astype(np.float32), 1.0)
+    light = light / np.maximum(weight, 1e-3)
+    # A Gaussian of one pixel averages 4 pi pixels.
+    significant = light > 2 * np.sqrt(variance / (4 * np.pi))
+    return np.where(significant & (weight > 0.05), light, 0).astype(np.float64)

@@ -1,0 +1,75 @@
+"""Which rows of a long-slit frame show nothing but sky."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCKS = 8
+SCALES = (3, 9, 31)
+LEAST = 0.2
+_log = logging.getLogger(__name__)
+
+
+def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], threshold: float = 3) -> NDArray[np.bool_]:
+    """Return true for rows without an object, shape (ny,).
+
+    Parameters
+    ----------
+    residual
+        (data - sky) / sigma, shape (ny, nx).
+    usable
+        Pixels that may be used.
+    threshold
+        Rows (means over eight ranges of wavelength, at three scales along the slit) further from the common level
+        than this many robust standard deviations are masked, with their neighbours.
+    """
+    from scipy.ndimage import binary_dilation
+
+    profiles = slit_profiles(residual, usable)
+    masked = np.zeros(len(residual), bool)
+    for scale in SCALES:
+        smooth = _running_mean(profiles, scale)
+        found = np.abs(smooth) > threshold * np.maximum(_robust_std(smooth), 1 / np.sqrt(scale))[:, None]
+        masked |= found.any(axis=0)
+    # Single rows are chance; an object has neighbours, and wings beyond them.
+    blank: NDArray[np.bool_] = ~binary_dilation(masked, iterations=3)
+    if blank.mean() >= LEAST:
+        return blank
+    _log.warning(
+        "Objects fill %.0f %% of the slit: the sky is taken from its faintest rows and may hold their light.",
+        100 * (1 - blank.mean()),
+    )
+    level = _running_mean(profiles[-1:], 9)[0]
+    return np.asarray(level <= np.quantile(level, LEAST + 0.1))
+
+
+def slit_profiles(residual: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return mean residuals along the slit in units of their formal sigma, for ranges of wavelength and for all.
+
+    Shape (ranges + 1, ny); residuals beyond 5 sigma count as 5, so that no cosmic ray makes an object.
+    """
+    limited = np.where(usable, np.clip(residual, -5, 5), 0)
+    edges = np.linspace(0, residual.shape[1], BLOCKS + 1).astype(int)
+    sums = np.add.reduceat(limited, edges[:-1], axis=1).T
+    counts = np.add.reduceat(usable.astype(np.int64), edges[:-1], axis=1).T
+    total = sums.sum(axis=0) / np.sqrt(np.maximum(counts.sum(axis=0), 1))
+    profiles = np.vstack([sums / np.sqrt(np.maximum(counts, 1)), total])
+    return np.asarray(profiles - np.median(profiles, axis=1, keepdims=True))
+
+
+def _running_mean(profiles: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    from scipy.ndimage import uniform_filter1d
+
+    result: NDArray[np.float64] = uniform_filter1d(profiles, width, axis=1, mode="nearest")
+    return result
+
+
+def _robust_std(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    centre = np.median(values, axis=1, keepdims=True)
+    return np.asarray(1.4826 * np.median(np.abs(values - centre), axis=1))

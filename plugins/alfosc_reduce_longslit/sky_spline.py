@@ -1,0 +1,170 @@
+"""A sky spectrum as a b-spline in wavelength times a polynomial along the slit, fitted without resampling.
+
+Method: Kelson 2003 (PASP 115, 688): every pixel is a sample of the sky at its own wavelength, and the tilt of the
+lines gives the spline a finer sampling than one row has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+ORDER = 4
+CHUNK = 256
+RIDGE = 1e-7
+
+
+@dataclass(frozen=True)
+class SkyBasis:
+    """Where each pixel lies among the breakpoints.
+
+    Attributes
+    ----------
+    position
+        Pixel of the central row that has the same wavelength, in units of `spacing` from the first breakpoint; shape
+        (ny, nx).
+    spacing
+        Distance of the breakpoints in pixels.
+    slit
+        Polynomials along the slit, shape (ny, terms).
+    """
+
+    position: NDArray[np.float32]
+    spacing: float
+    slit: NDArray[np.float64]
+
+    @property
+    def size(self) -> int:
+        """Return the number of spline coefficients."""
+        return int(self.position.max()) + ORDER
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.float64]]]:
+        """Yield strips of rows with the first coefficient of each pixel and its four weights (4, rows, nx)."""
+        for start in range(0, len(self.position), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(self.position)))
+            position = self.position[rows].astype(np.float64)
+            first = np.floor(position)
+            yield rows, first.astype(np.intp), cubic_weights(position - first)
+
+
+def cubic_weights(f: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the four uniform cubic b-splines at the fraction `f` of an interval, along a new first axis."""
+    g = 1 - f
+    return np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3]) / 6
+
+
+def make_basis(wavelength: NDArray[np.float64], degree: int) -> SkyBasis:
+    """Return the basis for a wavelength map.
+
+    Parameters
+    ----------
+    wavelength
+        Wavelength of every pixel, rising along the last axis, shape (ny, nx).
+    degree
+        Of the polynomial along the slit.
+    """
+    from numpy.polynomial.legendre import legvander
+
+    ny, nx = wavelength.shape
+    position = _positions(wavelength)
+    shift = position - np.arange(nx)
+    # Breakpoints nearer than a pixel only where the tilt fills the gaps between the samples of one row.
+    spacing = 1.0 if np.ptp(shift, axis=0).max() < 1 else 0.6
+    position -= position.min()
+    slit = np.asarray(legvander(np.linspace(-1, 1, ny), degree), dtype=np.float64)
+    return SkyBasis((position / spacing).astype(np.float32), spacing, slit)
+
+
+def _positions(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    nx = wavelength.shape[1]
+    centre = wavelength[len(wavelength) // 2]
+    before, after = centre[1] - centre[0], centre[-1] - centre[-2]
+    pad = 64
+    grid = np.concatenate([centre[0] + before * np.arange(-pad, 0), centre, centre[-1] + after * np.arange(1, pad + 1)])
+    positions: NDArray[np.float64] = np.interp(wavelength, grid, np.arange(-pad, nx + pad, dtype=float))
+    return positions
+
+
+def fit_spline(basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the coefficients (splines, slit terms) that fit `data` best with `weight` (inverse variances).
+
+    Coefficients that no pixel supports follow their neighbours in a straight line.
+    """
+    from scipy.linalg import solveh_banded
+
+    matrix, right = _normal_equations(basis, data, weight)
+    terms = basis.slit.shape[1]
+    bands = _banded(matrix, terms)
+    bands += RIDGE * max(float(np.median(bands[0])), 1e-30) * _penalty(basis.size, terms)
+    solution = solveh_banded(bands, right.ravel(), lower=True, check_finite=False)
+    result: NDArray[np.float64] = solution.reshape(basis.size, terms)
+    return result
+
+
+def evaluate(basis: SkyBasis, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the model at every pixel, shape (ny, nx)."""
+    result = np.zeros(basis.position.shape)
+    for rows, first, weights in basis.chunks():
+        table = basis.slit[rows] @ coefficients.T
+        line = np.arange(len(table))[:, None]
+        for k in range(ORDER):
+            result[rows] += weights[k] * table[line, first + k]
+    return result
+
+
+def _normal_equations(
+    basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return sums over pixels: (lag, spline, term, term) of the matrix and (spline, term) of the right-hand side."""
+    terms, size = basis.slit.shape[1], basis.size
+    matrix = np.zeros((ORDER, size, terms, terms))
+    right = np.zeros((size, terms))
+    for rows, first, weights in basis.chunks():
+        slit = basis.slit[rows]
+        pairs = (slit[:, :, None] * slit[:, None, :]).reshape(len(slit), -1)
+        flat = (np.arange(len(slit))[:, None] * size + first).ravel()
+        w = weight[rows]
+        for a in range(ORDER):
+            weighted = w * weights[a]
+            right += _binned(flat + a, weighted * data[rows], len(slit), size).T @ slit
+            for lag in range(ORDER - a):
+                sums = _binned(flat + a, weighted * weights[a + lag], len(slit), size).T @ pairs
+                matrix[lag] += sums.reshape(size, terms, terms)
+    return matrix, right
+
+
+def _binned(index: NDArray[np.intp], values: NDArray[np.float64], rows: int, size: int) -> NDArray[np.float64]:
+    sums = np.bincount(index, values.ravel(), rows * size).astype(np.float64, copy=False)
+    return sums.reshape(rows, size)
+
+
+def _banded(matrix: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
+    """Return the lower bands of the matrix whose unknowns run over slit terms first."""
+    size = matrix.shape[1]
+    bands = np.zeros((ORDER * terms, size, terms))
+    for lag in range(ORDER):
+        for i in range(terms):
+            for j in range(terms):
+                row = lag * terms + j - i
+                if row >= 0:
+                    bands[row, :, i] = matrix[lag, :, i, j]
+    return bands.reshape(ORDER * terms, size * terms)
+
+
+def _penalty(size: int, terms: int) -> NDArray[np.float64]:
+    """Return the bands of a second-difference penalty on the mean sky and a plain one on its change along the slit."""
+    bands = np.zeros((ORDER * terms, size, terms))
+    bands[0, :, 1:] = 1
+    bands[0, :, 0] = 6
+    bands[0, [0, -1], 0], bands[0, [1, -2], 0] = 1, 5
+    bands[terms, :-1, 0] = -4
+    bands[terms, [0, -2], 0] = -2
+    bands[2 * terms, :-2, 0] = 1
+    return bands.reshape(ORDER * terms, size * terms)
