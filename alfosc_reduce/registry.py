@@ -65,7 +65,7 @@ def load_plugin(group: str, name: str) -> Any:
 
     plugin = find(group, name)
     try:
-        return DriverManager(group, name, warn_on_missing_entrypoint=False).driver
+        return DriverManager(group, name).driver
     except Exception as error:
         raise ConfigurationError(
             f"{name!r} of {plugin.owner} {plugin.version} cannot be loaded: {type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,9 +145,8 @@ def _chosen(name: str | None) -> Instrument | None:
 def _recognised(paths: Iterable[Path]) -> Instrument | None:
     """Return the instrument that a file's header names, the first found."""
     from alfosc_reduce.frames import read_header
-    from alfosc_reduce.registry import INSTRUMENTS, get_instrument, plugins
 
-    instruments = [get_instrument(name) for name in plugins(INSTRUMENTS)]
+    instruments = _installed()
     for path in paths:
         try:
             header = read_header(path)
@@ -157,6 +157,19 @@ def _recognised(paths: Iterable[Path]) -> Instrument | None:
             if named or instrument.recognises(header):
                 return instrument
     return None
+
+
+def _installed() -> list[Instrument]:
+    """Return all instruments that can be loaded; a broken one is named and left out."""
+    from alfosc_reduce.registry import INSTRUMENTS, get_instrument, plugins
+
+    instruments = []
+    for name in plugins(INSTRUMENTS):
+        try:
+            instruments.append(get_instrument(name))
+        except ConfigurationError as error:
+            logging.getLogger(__name__).warning("left out: %s", error)
+    return instruments
 
 
 def _demanded(instrument: Instrument | None) -> Instrument:

@@ -1,0 +1,1 @@
+"""A step and an instrument by somebody else."""
