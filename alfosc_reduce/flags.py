@@ -58,7 +58,8 @@ UNUSABLE = (
 
 def mask_of(flags: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return the mask that `flags` imply, true where a pixel must not be used (same shape)."""
-    return (np.asarray(flags) & int(UNUSABLE)) != 0
+    mask: NDArray[np.bool_] = (np.asarray(flags) & int(UNUSABLE)) != 0
+    return mask
 
 
 def names_of(value: int) -> list[str]:

@@ -80,4 +80,5 @@ def flags_of(image: CCDData) -> NDArray[np.int16]:
 
 def usable(image: CCDData) -> NDArray[np.bool_]:
     """Return true where an image is finite and its mask and flags allow its use."""
-    return ~mask_of(flags_of(image)) & np.isfinite(np.asarray(image.data))
+    good: NDArray[np.bool_] = ~mask_of(flags_of(image)) & np.isfinite(np.asarray(image.data))
+    return good

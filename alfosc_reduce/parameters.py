@@ -25,7 +25,8 @@ class InUnits:
             quantity = u.Quantity(value)
         except (TypeError, ValueError):
             raise PydanticCustomError(
-                "quantity", "{value} is not a number with a unit; write for example '3 {unit}'",
+                "quantity",
+                "{value} is not a number with a unit; write for example '3 {unit}'",
                 {"value": repr(value), "unit": self.units[0]},
             ) from None
         if not quantity.isscalar or not any(quantity.unit.is_equivalent(u.Unit(name)) for name in self.units):

@@ -76,7 +76,8 @@ def get_step(name: str) -> type[Step]:
     """Return the class of a step by its entry-point name."""
     from alfosc_reduce.step import Step
 
-    return _checked(STEPS, name, load_plugin(STEPS, name), Step)
+    cls: type[Step] = _checked(STEPS, name, load_plugin(STEPS, name), Step)
+    return cls
 
 
 def get_instrument(name: str) -> Instrument:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from alfosc_reduce.errors import DataError, ReductionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from astropy.io import fits
 
 KEYWORD = "PRODTYPE"
@@ -18,7 +20,7 @@ KEYWORD = "PRODTYPE"
 ``module:Class`` of a dataclass."""
 
 
-def save(product: Any, path: str | Path) -> Path:
+def save(product: Any, path: str | Path, *, cards: Mapping[str, Any] | None = None) -> Path:
     """Write a product to a FITS file, atomically.
 
     Parameters
@@ -28,6 +30,8 @@ def save(product: Any, path: str | Path) -> Path:
         values.
     path
         Replaced if it exists.
+    cards
+        Further cards of the primary header.
 
     Raises
     ------
@@ -36,6 +40,13 @@ def save(product: Any, path: str | Path) -> Path:
     """
     path = Path(path)
     hdus = hdus_of(product)
+    hdus[0].header.update(dict(cards or {}))
+    write_whole(hdus, path)
+    return path
+
+
+def write_whole(hdus: fits.HDUList, path: Path) -> None:
+    """Write HDUs to a file beside `path` and move it there in one stroke; raises `ReductionError` if that fails."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -48,7 +59,6 @@ def save(product: Any, path: str | Path) -> Path:
         raise ReductionError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         Path(name).unlink(missing_ok=True)
-    return path
 
 
 def hdus_of(product: Any) -> fits.HDUList:

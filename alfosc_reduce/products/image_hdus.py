@@ -1,4 +1,4 @@
-"""``CCDData`` as FITS: ``SCI``, the uncertainty (``VAR``, ``STD`` or ``IVAR``), ``FLAGS``, and ``MASK`` where flags do not say it."""
+"""``CCDData`` as FITS: ``SCI``, uncertainty (``VAR``, ``STD`` or ``IVAR``), ``FLAGS``, and ``MASK`` where needed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from numpy.typing import NDArray
 
-_STRUCTURE = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "PCOUNT", "GCOUNT", "BZERO", "BSCALE",
-              "EXTNAME", "PRODTYPE", "CHECKSUM", "DATASUM", "END")  # fmt: skip
+_STRUCTURE = (
+    "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "PCOUNT", "GCOUNT", "BZERO", "BSCALE",
+    "EXTNAME", "PRODTYPE", "CHECKSUM", "DATASUM", "END",
+)  # fmt: skip
 _UNCERTAINTIES = {"var": "VAR", "std": "STD", "ivar": "IVAR"}
 
 

@@ -1,0 +1,248 @@
+"""Running a plan: what is done stays done, what fails blocks only what needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.fingerprint import FileHashes
+from alfosc_reduce.frames import Frame
+from alfosc_reduce.labour import Outcome, carry_out
+from alfosc_reduce.matching import Item
+from alfosc_reduce.orders import Input, Order, ProductInput, RawInput, make_order
+from alfosc_reduce.plan import Plan, Task
+from alfosc_reduce.pools import Opener
+from alfosc_reduce.store import Store
+
+
+class State(Enum):
+    """How a task ended."""
+
+    DONE = "done"
+    CACHED = "cached"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PLANNED = "to do"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a task.
+
+    Attributes
+    ----------
+    task
+        The task.
+    state
+        How it ended.
+    key
+        Under which its products are stored; empty if there are none.
+    message
+        Why it failed or was skipped.
+    trace
+        Traceback of an unexpected error.
+    seconds
+        How long it took.
+    remarks
+        What was left out of its inputs because it failed before.
+    """
+
+    task: Task
+    state: State
+    key: str = ""
+    message: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def available(self) -> bool:
+        """Whether there are products, now or when the plan is run."""
+        return self.state in (State.DONE, State.CACHED, State.PLANNED)
+
+
+@dataclass
+class Run:
+    """The state of a run: everything that the scheduler knows."""
+
+    store: Store
+    hashes: FileHashes
+    results: dict[str, Result] = field(default_factory=dict)
+    orders: dict[str, tuple[Task, Order, tuple[str, ...]]] = field(default_factory=dict)
+    breaks: dict[str, int] = field(default_factory=dict)
+
+
+Listeners = Sequence[Callable[[Result], None]]
+
+
+def execute(plan: Plan, run: Run, open_pool: Opener, in_hand: int, listeners: Listeners) -> None:
+    """Carry out a plan.
+
+    Parameters
+    ----------
+    plan
+        What to do; tasks stand in an order in which they can run.
+    run
+        Receives the results.
+    open_pool, in_hand
+        Opens the executor when the first task must really run; how many tasks to submit ahead.
+    listeners
+        Called with each result as it comes.
+    """
+    waiting = list(plan.tasks)
+    pool: Executor | None = None
+    flying: dict[Future[Outcome], str] = {}
+    try:
+        while waiting or flying or run.orders:
+            waiting = _settle(waiting, run, flying, listeners)
+            alone = bool(run.breaks.keys() & run.orders.keys())
+            for name in _next(run, flying, 1 if alone else in_hand):
+                pool = pool or open_pool()
+                flying[_submit(pool, run, name)] = name
+            if flying:
+                pool = _collect(flying, pool, run, listeners)
+    except BaseException:
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    if pool is not None:
+        pool.shutdown(wait=True)
+    run.hashes.remember()
+
+
+def preview(plan: Plan, run: Run) -> None:
+    """Work out for every task whether it is cached, carrying out nothing."""
+    for task in plan.tasks:
+        prepared = _prepare(task, run)
+        if isinstance(prepared, Result):
+            run.results[task.name] = prepared
+        else:
+            state = State.CACHED if prepared[0].key in run.store else State.PLANNED
+            run.results[task.name] = Result(task, state, prepared[0].key, remarks=prepared[1])
+
+
+def _next(run: Run, flying: Mapping[Any, str], in_hand: int) -> list[str]:
+    """Return the orders to submit now; after a process was killed one at a time, to learn which task it was."""
+    ready = [name for name in run.orders if name not in flying.values()]
+    ready.sort(key=lambda name: name not in run.breaks)
+    return ready[: max(0, in_hand - len(flying))]
+
+
+def _settle(waiting: list[Task], run: Run, flying: Mapping[Any, str], listeners: Listeners) -> list[Task]:
+    """Turn tasks whose inputs are known into results (cached, skipped) or orders; return those still waiting."""
+    left = []
+    for task in waiting:
+        if any(item.task and item.task not in run.results for item in task.items()):
+            left.append(task)
+            continue
+        prepared = _prepare(task, run)
+        if isinstance(prepared, Result):
+            _note(run, prepared, listeners)
+        elif prepared[0].key in run.store:
+            _note(run, Result(task, State.CACHED, prepared[0].key, remarks=prepared[1]), listeners)
+        else:
+            run.orders[task.name] = (task, *prepared)
+    return left
+
+
+def _note(run: Run, result: Result, listeners: Listeners) -> None:
+    run.results[result.task.name] = result
+    for listener in listeners:
+        listener(result)
+
+
+def _prepare(task: Task, run: Run) -> tuple[Order, tuple[str, ...]] | Result:
+    """Return the order for a task whose inputs are settled, or the result if it cannot run."""
+    inputs: dict[str, Input | tuple[Input, ...] | None] = {}
+    remarks: list[str] = []
+    ports = {wired.port.name: wired.port for wired in task.step.inputs}
+    try:
+        for name, value in task.inputs.items():
+            members, lost = _resolve(value if isinstance(value, tuple) else (value,) if value else (), run)
+            if lost and not members and not ports[name].optional:
+                return Result(task, State.SKIPPED, message=f"{name}: {lost[0]}")
+            remarks += [f"{name}: {sentence}; goes on without" for sentence in lost]
+            inputs[name] = tuple(members) if ports[name].many else members[0] if members else None
+            if ports[name].many and not members:
+                inputs[name] = None
+    except DataError as error:
+        return Result(task, State.FAILED, message=str(error))
+    return make_order(task, inputs, _instrument(task, run)), tuple(remarks)
+
+
+def _resolve(items: Sequence[Item], run: Run) -> tuple[list[Input], list[str]]:
+    members: list[Input] = []
+    lost: list[str] = []
+    for item in items:
+        if item.frame is not None:
+            members.append(_raw(item.frame, run))
+            continue
+        result = run.results[item.task]
+        if result.available:
+            members.append(ProductInput(result.key, item.output, item.task))
+        else:
+            lost.append(f"{item.task} {'failed' if result.state is State.FAILED else 'was skipped'}")
+    return members, lost
+
+
+def _raw(frame: Frame, run: Run) -> RawInput:
+    return RawInput(str(frame.path), frame.instrument, frame.info.kind, frame.info.object, run.hashes[frame.path])
+
+
+def _instrument(task: Task, run: Run) -> str:
+    """Return the instrument of the frames behind a task."""
+    for item in task.items():
+        if item.frame is not None:
+            return item.frame.instrument
+        made = run.results[item.task].task
+        if found := _instrument(made, run):
+            return found
+    return ""
+
+
+def _submit(pool: Executor, run: Run, name: str) -> Future[Outcome]:
+    try:
+        return pool.submit(carry_out, run.orders[name][1], str(run.store.folder))
+    except BrokenProcessPool as error:
+        future: Future[Outcome] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _collect(
+    flying: dict[Future[Outcome], str], pool: Executor | None, run: Run, listeners: Listeners
+) -> Executor | None:
+    """Wait for at least one task; return the pool, or None if it broke and must be opened anew."""
+    finished, _ = wait(list(flying), return_when=FIRST_COMPLETED)
+    for future in finished:
+        name = flying.pop(future)
+        task, order, remarks = run.orders[name]
+        try:
+            outcome = future.result()
+        except BrokenProcessPool:
+            pool = None
+            run.breaks[name] = run.breaks.get(name, 0) + 1
+            if run.breaks[name] < 2:
+                continue
+            outcome = Outcome(order.key, "its process was killed twice (out of memory?); use fewer --jobs")
+        del run.orders[name]
+        state = State.FAILED if outcome.error else State.DONE
+        key = "" if outcome.error else outcome.key
+        _note(run, Result(task, state, key, outcome.error, outcome.trace, outcome.seconds, remarks), listeners)
+    return pool
+
+
+def failures(run: Run) -> Iterator[Result]:
+    """Yield the results of tasks that failed."""
+    return (result for result in run.results.values() if result.state is State.FAILED)
+
+
+def open_run(folder: Path) -> Run:
+    """Return a run on the store in `folder`."""
+    return Run(Store(folder), FileHashes(folder / "files.json"))

@@ -1,0 +1,88 @@
+"""Hashes of what products are made of: raw files, code and parameters."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from alfosc_reduce.errors import DataError
+
+
+def digest(value: Any) -> str:
+    """Return a hash of plain data (anything JSON can write), the same on every machine."""
+    return blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def code_fingerprint(package: str) -> str:
+    """Return a hash of all files of an imported top-level package, so that changed code makes new products."""
+    module = sys.modules[package]
+    folders = list(getattr(module, "__path__", [])) or [str(Path(str(module.__file__)).parent)]
+    total = blake2b(digest_size=16)
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                total.update(str(path.relative_to(folder)).encode())
+                total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return a hash of a file's content; raises `DataError` if it cannot be read."""
+    total = blake2b(digest_size=16)
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return total.hexdigest()
+
+
+class FileHashes:
+    """Content hashes of raw files, remembered by size and modification time so that each file is read once.
+
+    Parameters
+    ----------
+    memory
+        A JSON file; need not exist yet.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list[Any]] = _read_json(memory)
+        self._changed = False
+
+    def __getitem__(self, path: Path) -> str:
+        """Return the hash of a file."""
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        stamp = [state.st_size, state.st_mtime_ns]
+        known = self._known.get(str(path))
+        if known is None or known[:2] != stamp:
+            known = [*stamp, file_digest(path)]
+            self._known[str(path)] = known
+            self._changed = True
+        return str(known[2])
+
+    def remember(self) -> None:
+        """Write what is known to disk, whole or not at all."""
+        if self._changed:
+            temporary = self._memory.with_suffix(".new")
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            temporary.replace(self._memory)
+            self._changed = False
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,186 @@
+"""Raw frames: found, read by their headers, classified by the instrument that recognises them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alfosc_reduce.errors import ConfigurationError, DataError
+from alfosc_reduce.instrument import FrameInfo
+from alfosc_reduce.names import stem
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+    from alfosc_reduce.instrument import Instrument
+
+_FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz", ".fits.bz2")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A raw file of an instrument.
+
+    Attributes
+    ----------
+    path
+        Where it lies.
+    instrument
+        Entry-point name of the instrument that recognised it.
+    info
+        What the instrument says of it.
+    sequence
+        Number of the uninterrupted series of frames of one kind, setup and target that it belongs to.
+    """
+
+    path: Path
+    instrument: str
+    info: FrameInfo
+    sequence: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file's name without endings."""
+        return stem(self.path)
+
+    @property
+    def coordinates(self) -> dict[str, str]:
+        """By what the frame is grouped and matched, its own name, kind and sequence included."""
+        own = {"frame": self.name, "kind": self.info.kind, "sequence": str(self.sequence)}
+        return {**self.info.coordinates, **own}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file that is no frame, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Night:
+    """All files of an input: the frames in time order, and what could not be used."""
+
+    frames: tuple[Frame, ...]
+    rejected: tuple[Rejected, ...] = ()
+
+
+def find_files(patterns: Iterable[str], folder: Path) -> list[Path]:
+    """Return the files that `patterns` (files, folders or globs, relative to `folder`) name, sorted, each once.
+
+    A folder stands for the FITS files in it and in its subfolders; products of earlier runs are left out.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        for path in sorted(_expand(pattern, folder)):
+            found.setdefault(path, None)
+    return list(found)
+
+
+def _expand(pattern: str, folder: Path) -> Iterable[Path]:
+    place = (folder / Path(pattern).expanduser()).absolute()
+    if place.is_dir():
+        return (p for p in place.rglob("*") if p.is_file() and not _of_a_run(p.relative_to(place)))
+    if place.exists():
+        return (place,)
+    root = Path(place.anchor)
+    return (p for p in root.glob(str(place.relative_to(root))) if p.is_file())
+
+
+def _of_a_run(relative: Path) -> bool:
+    return bool({".alfosc-reduce", "reduced"} & set(relative.parts[:-1])) or relative.name.startswith(".")
+
+
+def read_header(path: Path) -> Header:
+    """Return the primary header with that of the first image extension merged in, without reading pixels.
+
+    Raises
+    ------
+    DataError
+        If the file is no FITS file, or is cut off within its headers.
+    """
+    from astropy.io import fits
+
+    if not path.name.lower().endswith(_FITS) and path.suffix.lower() not in (".gz", ".fz"):
+        raise DataError("no FITS file (by its name)")
+    try:
+        with fits.open(path, memmap=False, ignore_missing_simple=False) as hdus:
+            header = hdus[0].header.copy()
+            if header.get("NAXIS", 0) == 0 and len(hdus) > 1:
+                header.update(hdus[1].header)
+            return header
+    except FileNotFoundError:
+        raise DataError("file not found") from None
+    except Exception as error:
+        text = " ".join(str(error).split())[:120]
+        raise DataError(f"not readable as FITS, truncated or damaged ({text})") from None
+
+
+def classify(path: Path, instruments: Sequence[Instrument]) -> Frame | Rejected:
+    """Return the frame in a file, or why it is none."""
+    try:
+        header = read_header(path)
+        for key in ("PRODTYPE", "PROVKEY"):
+            if key in header:
+                return Rejected(path, "a product of a reduction, no raw frame")
+        for instrument in instruments:
+            if instrument.recognises(header):
+                return Frame(path, instrument.name, instrument.describe(header))
+    except DataError as error:
+        return Rejected(path, str(error))
+    name = header.get("INSTRUME", "not said")
+    known = ", ".join(instrument.name for instrument in instruments)
+    return Rejected(path, f"a frame of no installed instrument (INSTRUME = {name}; installed: {known})")
+
+
+def observe(paths: Iterable[Path], instruments: Sequence[Instrument]) -> Night:
+    """Classify files and put the frames in time order.
+
+    Raises
+    ------
+    ConfigurationError
+        If two frames have the same name: their products could not be told apart.
+    """
+    results = [classify(path, instruments) for path in paths]
+    frames = [r for r in results if isinstance(r, Frame)]
+    return Night(in_sequence(frames), tuple(r for r in results if isinstance(r, Rejected)))
+
+
+def in_sequence(frames: Iterable[Frame]) -> tuple[Frame, ...]:
+    """Return frames in time order, with their sequence numbers, each name once."""
+    ordered = sorted(frames, key=lambda f: (f.info.time, f.name))
+    _check_names(ordered)
+    numbered, number, previous = [], 0, None
+    for frame in ordered:
+        here = (frame.info.kind, frame.info.coordinates.get("setup"), frame.info.coordinates.get("target"))
+        number += here != previous
+        previous = here
+        numbered.append(replace(frame, sequence=number))
+    return tuple(numbered)
+
+
+def _check_names(frames: Sequence[Frame]) -> None:
+    seen: dict[str, Path] = {}
+    problems = []
+    for frame in frames:
+        other = seen.setdefault(frame.name, frame.path)
+        if other != frame.path:
+            problems.append(
+                f"two frames are named {frame.name!r}: {other} and {frame.path}; leave one out (input.exclude)"
+            )
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def with_edits(frame: Frame, edits: Mapping[str, str]) -> Frame:
+    """Return a frame with what a person wrote over its classification (``kind``, ``object``)."""
+    info = frame.info
+    if edits.get("kind", info.kind) != info.kind:
+        info = replace(info, kind=edits["kind"])
+    if edits.get("object", info.object) != info.object:
+        coordinates = {**info.coordinates, "target": edits["object"]}
+        info = replace(info, object=edits["object"], coordinates=coordinates)
+    return replace(frame, info=info)

@@ -1,0 +1,190 @@
+"""Carrying out one order: load, call the step, check, draw, save. Runs in a worker process."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alfosc_reduce.errors import ReductionError
+from alfosc_reduce.orders import Input, Order, RawInput
+from alfosc_reduce.provenance import make_record
+from alfosc_reduce.registry import get_instrument, get_step
+from alfosc_reduce.step import Step
+from alfosc_reduce.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an order ended.
+
+    Attributes
+    ----------
+    key
+        Of the order.
+    error
+        Empty if all went well, else the sentence for the user.
+    trace
+        Traceback of an unexpected error, for the log.
+    seconds
+        Wall time.
+    """
+
+    key: str
+    error: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+
+
+class Loader(Sequence[Any]):
+    """The members of a gathering input, each read from disk when it is looked at."""
+
+    def __init__(self, store: Store, inputs: Sequence[Input]) -> None:
+        self._store, self._inputs = store, inputs
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Loader(self._store, self._inputs[index])
+        return load_input(self._store, self._inputs[index], memmap=True)
+
+
+def load_input(store: Store, item: Input, *, memmap: bool = False) -> Any:
+    """Return one input, its arrays write-protected: a step that changes its input fails where it does so."""
+    from alfosc_reduce.products import load
+
+    if isinstance(item, RawInput):
+        product = get_instrument(item.instrument).read(Path(item.path))
+        product.meta["FRAMEKND"], product.meta["OBJECT"] = item.kind, item.object
+    else:
+        product = load(store.product(item.task, item.output), memmap=memmap)
+    protect(product)
+    return product
+
+
+def protect(product: Any) -> None:
+    """Make the arrays of a product read-only, as far as they can be reached."""
+    import numpy as np
+
+    for member in product if isinstance(product, list) else [product]:
+        parts = {name: getattr(member, name, None) for name in ("data", "mask", "flags", "uncertainty")}
+        parts["uncertainty"] = getattr(parts["uncertainty"], "array", None)
+        for array in (*parts.values(), *vars(member).values()) if hasattr(member, "__dict__") else ():
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+
+
+def carry_out(order: Order, store_folder: str) -> Outcome:
+    """Carry out an order; never raises, so that one bad frame never ends the night."""
+    started = time.perf_counter()
+    store = Store(Path(store_folder))
+    try:
+        with remarks() as said, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _carry_out(order, store, said)
+    except ReductionError as error:
+        return Outcome(order.key, str(error), seconds=time.perf_counter() - started)
+    except MemoryError:
+        return Outcome(order.key, "ran out of memory; use fewer --jobs", seconds=time.perf_counter() - started)
+    except Exception as error:
+        return Outcome(order.key, _sentence(error, order), traceback.format_exc(), time.perf_counter() - started)
+    return Outcome(order.key, seconds=time.perf_counter() - started)
+
+
+def _sentence(error: Exception, order: Order) -> str:
+    owner = f"{order.uses} of {order.facts.get('owner')} {order.facts.get('version')}"
+    if isinstance(error, ValueError) and "read-only" in str(error):
+        return f"{owner} changes its input, which steps must not do ({error}); report it to the author"
+    return f"{owner} broke: {type(error).__name__}: {error}; the traceback is in the log"
+
+
+def _carry_out(order: Order, store: Store, said: list[str]) -> None:
+    started = time.perf_counter()
+    step = get_step(order.uses)(**order.parameters)
+    inputs = {
+        name: Loader(store, value) if isinstance(value, tuple) else load_input(store, value) if value else None
+        for name, value in order.inputs.items()
+    }
+    name, argument = order.instrument
+    arguments = {**inputs, argument: get_instrument(name)} if argument else inputs
+    result = step(**arguments)
+    outputs = named_outputs(step, result, order)
+    with store.making(order.key) as folder:
+        _save(outputs, folder, order)
+        quality = _attempt("quality numbers", said, lambda: dict(step.quality(result, **arguments)), {})
+        figures = _attempt("figures", said, lambda: draw(step.figures(result, **arguments), folder), [])
+        record = make_record(order, outputs, quality, figures, said, time.perf_counter() - started)
+        store.write_record(folder, record)
+
+
+def named_outputs(step: Step, result: Any, order: Order) -> dict[str, Any]:
+    """Return the outputs of a call by name; raises `ReductionError` if they are not of the promised types."""
+    ports = step.outputs()
+    values = [result] if len(ports) == 1 and not _is_named(result, ports[0].name) else list(result)
+    outputs = dict(zip((port.name for port in ports), values, strict=True))
+    for port in ports:
+        names = {base.__name__ for base in type(outputs[port.name]).__mro__}
+        if not names & set(port.types) and "Any" not in port.types:
+            raise ReductionError(
+                f"{order.uses} of {order.facts.get('owner')} returned {type(outputs[port.name]).__name__} for {port}; "
+                "report it to the author"
+            )
+    return outputs
+
+
+def _is_named(result: Any, name: str) -> bool:
+    return getattr(result, "_fields", ()) == (name,)
+
+
+def _save(outputs: Mapping[str, Any], folder: Path, order: Order) -> None:
+    from alfosc_reduce.products import save
+
+    for name, product in outputs.items():
+        save(product, folder / f"{name}.fits", cards={"PROVKEY": order.key})
+
+
+def _attempt(what: str, said: list[str], make: Any, otherwise: Any) -> Any:
+    """Return what `make` makes; a failure costs the figures or the numbers, never the product."""
+    try:
+        return make()
+    except Exception as error:
+        said.append(f"no {what}: {type(error).__name__}: {error}")
+        return otherwise
+
+
+def draw(figures: Iterable[tuple[str, Any]], folder: Path) -> list[str]:
+    """Save figures as PNG into `folder`; return their names."""
+    names = []
+    for name, figure in figures:
+        figure.savefig(folder / f"{name}.png", dpi=figure.dpi, metadata={"Software": None})
+        names.append(name)
+    return names
+
+
+class remarks:  # noqa: N801 - used as a context manager, like a function
+    """Collect what steps say through `logging` during the block, as ``LEVEL: sentence``."""
+
+    def __enter__(self) -> list[str]:
+        said: list[str] = []
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                said.append(f"{record.levelname}: {record.getMessage()}")
+
+        self._handler = Handler(logging.INFO)
+        self._root = logging.getLogger()
+        self._level = self._root.level
+        self._root.addHandler(self._handler)
+        self._root.setLevel(logging.INFO)
+        return said
+
+    def __exit__(self, *details: object) -> None:
+        self._root.removeHandler(self._handler)
+        self._root.setLevel(self._level)

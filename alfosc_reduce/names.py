@@ -1,0 +1,48 @@
+"""Names from headers made safe for files and folders."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import sha256
+from pathlib import Path
+
+_ENDINGS = (".fits", ".fit", ".fts")
+_PACKED = (".gz", ".fz", ".bz2")
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as one harmless path component.
+
+    Spaces, slashes, colons and other characters that trouble shells become ``_``; dots at the start go; an empty
+    result becomes ``unnamed``.
+
+    >>> safe_name("NGC 1/2: a..b")
+    'NGC_1_2_a..b'
+    >>> safe_name("../..")
+    'unnamed'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    cleaned = re.sub(r"[^A-Za-z0-9._+\-]+", "_", plain).strip("_. ")
+    return cleaned[:100] or "unnamed"
+
+
+def distinct_names(texts: list[str]) -> dict[str, str]:
+    """Return a safe name for each text; texts that would share one get a short hash appended."""
+    names = {text: safe_name(text) for text in texts}
+    counts: dict[str, int] = {}
+    for name in names.values():
+        counts[name.lower()] = counts.get(name.lower(), 0) + 1
+    return {
+        text: name if counts[name.lower()] == 1 else f"{name}-{sha256(text.encode()).hexdigest()[:6]}"
+        for text, name in names.items()
+    }
+
+
+def stem(path: Path) -> str:
+    """Return a frame's name without its FITS endings: ``ALDc200205`` for ``ALDc200205.fits.gz``."""
+    name = path.name
+    for ending in (*_PACKED, *_ENDINGS):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name

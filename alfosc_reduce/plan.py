@@ -1,0 +1,228 @@
+"""The plan: which task on which data, and what cannot run and why, worked out before a pixel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from alfosc_reduce.errors import ConfigurationError, suggest
+from alfosc_reduce.frames import Frame
+from alfosc_reduce.matching import Item, MatchError, choose
+from alfosc_reduce.recipe import FRAMES
+from alfosc_reduce.wiring import Origin, WiredInput, WiredStep, Wiring
+
+Inputs = Mapping[str, Item | tuple[Item, ...] | None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step on definite data.
+
+    Attributes
+    ----------
+    step
+        The wired step.
+    inputs
+        What goes into each input: an item, several, or None.
+    coordinates
+        Those of the first input, or of the group.
+    time
+        Mean time of the first input, MJD.
+    reasons
+        Why each calibration was chosen, a sentence each.
+    warnings
+        What the user should know before it runs.
+    """
+
+    step: WiredStep
+    inputs: Inputs
+    coordinates: Mapping[str, str]
+    time: float
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The frame, or the coordinates of the group, that tell this task from others of its step."""
+        if "frame" in self.coordinates:
+            return self.coordinates["frame"]
+        return " ".join(self.coordinates[c] for c in self.step.by if c != "sequence") or "all"
+
+    @property
+    def name(self) -> str:
+        """Unique name, e.g. ``sky[ALDc200205]``."""
+        number = f" {self.coordinates['sequence']}" if "sequence" in self.step.by else ""
+        return f"{self.step.name}[{self.label}{number}]"
+
+    def items(self) -> list[Item]:
+        """Return everything that goes in, flat."""
+        flat: list[Item] = []
+        for value in self.inputs.values():
+            flat.extend(value if isinstance(value, tuple) else [value] if value else [])
+        return flat
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A task that cannot run, and why."""
+
+    name: str
+    target: str
+    reason: str
+
+
+@dataclass
+class Plan:
+    """All tasks in an order in which they can run, and those that cannot."""
+
+    tasks: list[Task] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    published: dict[str, Task | Frame] = field(default_factory=dict)
+
+    def task(self, name: str) -> Task:
+        """Return a task by its name."""
+        return next(task for task in self.tasks if task.name == name)
+
+
+def make_plan(wiring: Wiring, frames: Sequence[Frame]) -> Plan:
+    """Work out all tasks of a recipe on the frames of a night.
+
+    Parameters
+    ----------
+    wiring
+        The recipe, held against what is installed.
+    frames
+        In time order.
+
+    Raises
+    ------
+    ConfigurationError
+        If the recipe groups or matches by a coordinate that no frame has.
+    """
+    plan = Plan()
+    made: dict[str, list[Item]] = {FRAMES: [_frame_item(frame) for frame in frames]}
+    _check_coordinates(wiring, made[FRAMES])
+    for step in wiring.steps:
+        made[step.name] = []
+        for inputs in _groups(step, made):
+            _plan_task(plan, step, inputs, made)
+    return plan
+
+
+def _frame_item(frame: Frame) -> Item:
+    return Item(frame.coordinates, frame.info.time, frame=frame)
+
+
+def _check_coordinates(wiring: Wiring, frames: Sequence[Item]) -> None:
+    known = {name for item in frames for name in item.coordinates}
+    if not known:
+        return
+    problems = []
+    for step in wiring.steps:
+        used = {*step.by, *(c for i in step.inputs for c in (*(i.source.match or ()), *i.source.prefer))}
+        problems += [
+            f"steps.{step.name}: no frame has a coordinate {c!r}; {suggest(c, known)}" for c in sorted(used - known)
+        ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def candidates(wired: WiredInput, made: Mapping[str, list[Item]]) -> list[Item]:
+    """Return all items that may go into an input, of the right kinds."""
+    items = [item.of(origin.output) for origin in wired.origins for item in made.get(origin.step, [])]
+    kinds = wired.source.kind
+    return [item for item in items if not kinds or item.coordinates.get("kind", kinds[0]) in kinds]
+
+
+def _groups(step: WiredStep, made: Mapping[str, list[Item]]) -> Iterable[tuple[Item, ...]]:
+    """Yield the items of the first input for each task: one at a time, or all of a group."""
+    if not step.inputs:
+        return
+    items = candidates(step.inputs[0], made)
+    if not step.gathers:
+        yield from ((item,) for item in items)
+        return
+    groups: dict[tuple[str, ...], list[Item]] = {}
+    for item in items:
+        groups.setdefault(tuple(item.coordinates.get(c, "") for c in step.by), []).append(item)
+    for members in groups.values():
+        yield tuple(sorted(members, key=lambda i: (i.time, i.coordinates.get("frame", ""))))
+
+
+def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[str, list[Item]]) -> None:
+    alive = tuple(item for item in first if not item.blocked)
+    here = dict(first[0].coordinates) if not step.gathers else {c: first[0].coordinates.get(c, "") for c in step.by}
+    time = sum(item.time for item in first) / len(first)
+    task = Task(step, {}, here, time)
+    try:
+        if not alive:
+            raise MatchError(f"needs {first[0].name}, which cannot run")
+        inputs, reasons, warnings = _join(step, alive, here, time, made)
+    except MatchError as error:
+        plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}"))
+        made[step.name].append(Item(here, time, task=task.name, blocked=True))
+        return
+    warnings += [f"{item.name} is left out: it cannot run" for item in first if item.blocked]
+    plan.tasks.append(Task(step, inputs, here, time, tuple(reasons), tuple(warnings)))
+    made[step.name].append(Item(here, time, task=task.name))
+
+
+def _join(
+    step: WiredStep, first: tuple[Item, ...], here: Mapping[str, str], time: float, made: Mapping[str, list[Item]]
+) -> tuple[dict[str, Item | tuple[Item, ...] | None], list[str], list[str]]:
+    primary, *others = step.inputs
+    inputs: dict[str, Item | tuple[Item, ...] | None] = {primary.port.name: first if step.gathers else first[0]}
+    reasons: list[str] = []
+    warnings: list[str] = []
+    for wired in others:
+        choice = choose(wired, candidates(wired, made), here, time)
+        inputs[wired.port.name] = choice.items
+        reasons += [f"{wired.port.name}: {choice.reason}"] if choice.reason else []
+        warnings += [f"{wired.port.name}: {choice.warning}"] if choice.warning else []
+    return inputs, reasons, warnings
+
+
+def ancestors(plan: Plan, names: Iterable[str]) -> set[str]:
+    """Return the names of tasks and of all that they need."""
+    by_name = {task.name: task for task in plan.tasks}
+    wanted, found = list(names), set()
+    while wanted:
+        name = wanted.pop()
+        if name in found or name not in by_name:
+            continue
+        found.add(name)
+        wanted += [item.task for item in by_name[name].items() if item.task]
+    return found
+
+
+def restrict(plan: Plan, *, targets: Sequence[str] = (), only: Sequence[str] = ()) -> Plan:
+    """Return the part of a plan that concerns some targets or some steps, with all that they need.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such target or step.
+    """
+    known = {task.coordinates.get("target", "") for task in plan.tasks} | {b.target for b in plan.blocked}
+    steps = {task.step.name for task in plan.tasks} | {b.name.partition("[")[0] for b in plan.blocked}
+    problems = [f"--target {t!r}: no such target; {suggest(t, known - {''})}" for t in targets if t not in known]
+    problems += [f"--only {s!r}: no such step; {suggest(s, steps)}" for s in only if s not in steps]
+    if problems:
+        raise ConfigurationError(problems)
+    chosen = [
+        task.name
+        for task in plan.tasks
+        if (not targets or task.coordinates.get("target") in targets) and (not only or task.step.name in only)
+    ]
+    keep = ancestors(plan, chosen)
+    blocked = [
+        b
+        for b in plan.blocked
+        if (not targets or b.target in targets) and (not only or b.name.partition("[")[0] in only)
+    ]
+    return Plan([task for task in plan.tasks if task.name in keep], blocked)
+
+
+def outputs_of(plan: Plan, origin: Origin) -> list[Task]:
+    """Return the tasks whose products `origin` names."""
+    return [task for task in plan.tasks if task.step.name == origin.step]

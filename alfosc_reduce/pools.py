@@ -1,0 +1,107 @@
+"""Where tasks are carried out: in this process, on a pool of processes, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from alfosc_reduce.errors import ConfigurationError
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+Opener = Callable[[], Executor]
+
+
+class Here(Executor):
+    """Carries out each task at once in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return a finished future."""
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def default_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes(jobs: int) -> Executor:
+    """Return a pool of `jobs` fresh processes, each with one thread for linear algebra.
+
+    They are forked from a clean server process that has imported the libraries once, where the system has that; a
+    worker never inherits the state of the caller.
+    """
+    server = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if server else "spawn")
+    if server:
+        context.set_forkserver_preload(["alfosc_reduce.worker"])
+    with one_thread():
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare)
+        pool.submit(int).cancel()
+    return pool
+
+
+def _prepare() -> None:
+    """Make ready a worker: no display, and Ctrl-C is for the main process to handle."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Set the environment, which new processes inherit, to one thread a process."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def cluster(address: str) -> Executor:
+    """Return an executor on a running Dask cluster that sees the same files.
+
+    Raises
+    ------
+    ConfigurationError
+        If Dask is not installed, or nothing answers at `address`.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ConfigurationError("--dask needs Dask: pip install 'alfosc-reduce[dask]'") from None
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ConfigurationError(f"--dask {address}: no cluster answers there ({error})") from None
+    executor: Executor = client.get_executor(pure=False, retries=0)
+    return executor
+
+
+def opener(jobs: int | None, dask: str | None) -> tuple[Opener, int]:
+    """Return what opens the executor, and how many tasks to keep in hand.
+
+    Parameters
+    ----------
+    jobs
+        Number of processes; None for one a core, 1 for this process.
+    dask
+        Address of a cluster, which takes precedence.
+    """
+    if dask:
+        return (lambda: cluster(dask)), 64
+    count = jobs or default_jobs()
+    if count < 1:
+        raise ConfigurationError(f"--jobs {jobs}: must be at least 1")
+    return (Here, 1) if count == 1 else ((lambda: processes(count)), count + 1)

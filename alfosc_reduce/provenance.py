@@ -1,0 +1,121 @@
+"""Provenance: one record a task after the W3C PROV model, and the chain of them inside every published file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from alfosc_reduce.orders import Input, Order, RawInput
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+    from alfosc_reduce.store import Store
+
+TABLE = "PROVENANCE"
+"""Name of the FITS extension: one row a product, ancestors first, the file itself last."""
+
+_LIBRARIES = ("numpy", "scipy", "astropy", "specutils", "ccdproc", "astroscrappy")
+
+
+def make_record(
+    order: Order,
+    outputs: Mapping[str, Any],
+    quality: Mapping[str, Any],
+    figures: Sequence[str],
+    said: Sequence[str],
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the record of a finished task.
+
+    Returns
+    -------
+    dict
+        ``entity`` (what was made), ``activity`` (which step with which parameters), ``agent`` (who owns the step),
+        ``used`` (inputs: keys of products, hashes of raw files), and beside them ``quality``, ``figures``, ``remarks``.
+    """
+    return {
+        "entity": {"key": order.key, "name": order.name, "outputs": {n: type(p).__name__ for n, p in outputs.items()}},
+        "activity": {
+            "step": order.facts["step"],
+            "uses": order.uses,
+            "parameters": dict(order.parameters),
+            "label": order.facts["label"],
+            "coordinates": order.facts["coordinates"],
+            "reasons": order.facts["reasons"],
+            "seconds": round(seconds, 4),
+        },
+        "agent": {"owner": order.facts["owner"], "version": order.facts["version"], "libraries": library_versions()},
+        "used": {port: _used(value) for port, value in order.inputs.items()},
+        "quality": dict(quality),
+        "figures": list(figures),
+        "remarks": list(said),
+    }
+
+
+def _used(value: Input | tuple[Input, ...] | None) -> list[dict[str, str]]:
+    members = value if isinstance(value, tuple) else (value,) if value else ()
+    return [
+        {"file": m.path, "content": m.content, "kind": m.kind}
+        if isinstance(m, RawInput)
+        else {"key": m.task, "output": m.output, "name": m.name}
+        for m in members
+    ]
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that make the numbers."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def chain(store: Store, key: str) -> list[dict[str, Any]]:
+    """Return the records of a product and all its ancestors, ancestors first, each once."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def visit(here: str) -> None:
+        if here in found:
+            return
+        record = store.record(here)
+        for members in record["used"].values():
+            for member in members:
+                if "key" in member:
+                    visit(member["key"])
+        found[here] = record
+
+    visit(key)
+    return list(found.values())
+
+
+def table_hdu(records: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
+    """Return the chain of records as a FITS table of text columns."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    rows = [_row(record) for record in records]
+    names = ("key", "name", "step", "owner", "version", "parameters", "inputs", "files")
+    table = Table(rows=rows, names=names, dtype=[str] * len(names))
+    hdu = fits.table_to_hdu(table)
+    hdu.name = TABLE
+    return hdu
+
+
+def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
+    used = record["used"]
+    inputs = {port: [m["name"] for m in members if "name" in m] for port, members in used.items()}
+    files = [{"file": m["file"], "content": m["content"]} for members in used.values() for m in members if "file" in m]
+    activity, agent = record["activity"], record["agent"]
+    return (
+        record["entity"]["key"], record["entity"]["name"], activity["uses"], agent["owner"], agent["version"],
+        json.dumps(activity["parameters"]), json.dumps(inputs), json.dumps(files),
+    )  # fmt: skip

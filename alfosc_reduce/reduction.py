@@ -1,0 +1,195 @@
+"""A night from recipe to results: what ``plan`` and ``run`` do, for the command line and for scripts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alfosc_reduce.bookkeeping import closing_table, log_text, quality_document, quality_text, write_text
+from alfosc_reduce.errors import ConfigurationError
+from alfosc_reduce.execution import Result, Run, State, execute, open_run, preview
+from alfosc_reduce.frame_table import apply_edits, read_edits
+from alfosc_reduce.frames import Night, find_files, observe
+from alfosc_reduce.instrument import Instrument
+from alfosc_reduce.locking import only_run
+from alfosc_reduce.plan import Plan, make_plan, restrict
+from alfosc_reduce.pools import opener
+from alfosc_reduce.progress import progress
+from alfosc_reduce.publishing import Publication, Shelf, figures, publications
+from alfosc_reduce.recipe_file import RecipeFile, read_recipe
+from alfosc_reduce.registry import INSTRUMENTS, get_instrument, plugins
+from alfosc_reduce.wiring import Wiring, wire
+
+STORE = ".alfosc-reduce"
+REDUCED = "reduced"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line may say about a run.
+
+    Attributes
+    ----------
+    overrides
+        ``steps.X.params.Y=value``, over the recipe.
+    targets, only
+        Restrict the run to targets, or to steps and what they need.
+    jobs, dask
+        Number of processes, or address of a Dask cluster.
+    fresh
+        Forget all products first.
+    quiet
+        Show no progress.
+    """
+
+    overrides: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    jobs: int | None = None
+    dask: str | None = None
+    fresh: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe, read and planned on its frames."""
+
+    file: RecipeFile
+    wiring: Wiring
+    night: Night
+    plan: Plan
+    remarks: tuple[str, ...]
+
+
+def prepare(recipe: Path, choices: Choices) -> Prepared:
+    """Read a recipe, find and classify its frames, and plan.
+
+    Raises
+    ------
+    ConfigurationError
+        With all mistakes in the recipe, or if there are no frames.
+    """
+    file = read_recipe(recipe, choices.overrides)
+    wiring = wire(file.recipe, file.place)
+    night, remarks = frames_of(file)
+    plan = make_plan(wiring, night.frames)
+    if choices.targets or choices.only:
+        plan = restrict(plan, targets=choices.targets, only=choices.only)
+    return Prepared(file, wiring, night, plan, tuple(remarks))
+
+
+def instruments_for(name: str) -> list[Instrument]:
+    """Return the instrument called `name`, or all that are installed if it is empty."""
+    return [get_instrument(n) for n in ([name] if name else plugins(INSTRUMENTS))]
+
+
+def frames_of(file: RecipeFile) -> tuple[Night, list[str]]:
+    """Return the frames that a recipe names, with the edits of its table, and remarks on them.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none.
+    """
+    given, folder = file.recipe.input, file.folder
+    left_out = set(find_files(given.exclude, folder))
+    paths = [path for path in find_files(given.files, folder) if path not in left_out]
+    night = observe(paths, instruments_for(file.recipe.instrument))
+    remarks = [f"{path.name}: left out (input.exclude)" for path in sorted(left_out)]
+    if given.table:
+        night, edited = apply_edits(night, read_edits(folder / given.table), folder)
+        remarks += edited
+    remarks += [f"{r.path.name}: no frame: {r.reason}" for r in night.rejected]
+    if not night.frames:
+        raise ConfigurationError(
+            "\n".join([f"there are no frames in {', '.join(given.files) or 'input.files'}", *remarks])
+        )
+    return night, remarks
+
+
+def look_ahead(prepared: Prepared) -> Run:
+    """Return a run in which every task is said to be cached or to do; nothing is carried out."""
+    run = open_run(prepared.file.folder / STORE)
+    preview(prepared.plan, run)
+    return run
+
+
+def reduce(recipe: Path, choices: Choices) -> int:
+    """Reduce a night.
+
+    Parameters
+    ----------
+    recipe
+        The recipe; products go into ``reduced/`` beside it.
+    choices
+        Of the command line.
+
+    Returns
+    -------
+    int
+        0 if all that was planned is done, 1 if something failed or could not run.
+    """
+    started = time.perf_counter()
+    prepared = prepare(recipe, choices)
+    open_pool, in_hand = opener(choices.jobs, choices.dask)
+    run = open_run(prepared.file.folder / STORE)
+    with only_run(run.store.folder):
+        run.store.tidy()
+        if choices.fresh:
+            run.store.forget()
+        keeper = _LogKeeper(prepared, run)
+        with progress(len(prepared.plan.tasks), quiet=choices.quiet) as tell:
+            execute(prepared.plan, run, open_pool, in_hand, [tell, keeper])
+        problems = publish(prepared, run, whole=not (choices.targets or choices.only))
+        keeper.write(problems)
+    return _close(prepared, run, problems, time.perf_counter() - started, quiet=choices.quiet)
+
+
+class _LogKeeper:
+    """Writes the log while the run goes on, at most once a second, so that a killed run leaves it too."""
+
+    def __init__(self, prepared: Prepared, run: Run) -> None:
+        self._prepared, self._run, self._last = prepared, run, time.monotonic()
+
+    def __call__(self, result: Result) -> None:
+        if result.state is not State.CACHED and time.monotonic() - self._last > 1:
+            self.write()
+
+    def write(self, closing: Sequence[str] = ()) -> None:
+        self._last = time.monotonic()
+        opening = [f"recipe {self._prepared.file.layers[0][0]}", *self._prepared.remarks, *closing]
+        path = self._prepared.file.folder / REDUCED / "log.txt"
+        write_text(path, log_text(self._prepared.plan, self._run, opening))
+
+
+def publish(prepared: Prepared, run: Run, *, whole: bool) -> list[str]:
+    """Bring ``reduced/`` up to date; return a sentence for each file that could not be written.
+
+    Parameters
+    ----------
+    prepared, run
+        What was planned, and how it ended.
+    whole
+        Whether the whole recipe ran: only then are files removed that nothing makes any more.
+    """
+    folder = prepared.file.folder / REDUCED
+    wanted: list[Publication] = publications(prepared.wiring.output, run) + figures(run)
+    shelf = Shelf(folder, run.store.folder / "published.json")
+    problems = shelf.put(wanted, run.store)
+    if whole:
+        shelf.remove_others(wanted)
+    write_text(folder / "qc.json", quality_text(quality_document(prepared.plan, run)))
+    return problems
+
+
+def _close(prepared: Prepared, run: Run, problems: Sequence[str], seconds: float, *, quiet: bool) -> int:
+    bad = [r for r in run.results.values() if r.state in (State.FAILED, State.SKIPPED)]
+    failed = bool(bad or prepared.plan.blocked or problems)
+    if not quiet or failed:
+        print(closing_table(prepared.plan, run.results.values()), *problems, sep="\n", file=sys.stderr)
+        print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,107 @@
+"""The store: products under the hash of all that made them. Running again is resuming."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alfosc_reduce.errors import DataError, ReductionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORD = "record.json"
+
+
+class Store:
+    """Products on disk, each made whole in a folder of its own and then moved into place in one stroke.
+
+    Parameters
+    ----------
+    folder
+        As a rule ``.alfosc-reduce`` beside the recipe; made if it is not there.
+
+    Raises
+    ------
+    ReductionError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            for part in (folder, self._products, self._unfinished):
+                part.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReductionError(f"cannot write into {folder}: {error.strerror}; choose another folder") from error
+
+    @property
+    def _products(self) -> Path:
+        return self.folder / "products"
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / "unfinished"
+
+    def place(self, key: str) -> Path:
+        """Return the folder of a task's products."""
+        return self._products / key[:2] / key
+
+    def __contains__(self, key: str) -> bool:
+        """Say whether the task with this key was finished."""
+        return (self.place(key) / RECORD).is_file()
+
+    def record(self, key: str) -> dict[str, Any]:
+        """Return the record of a finished task; raises `DataError` if there is none."""
+        try:
+            found: dict[str, Any] = json.loads((self.place(key) / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"the store has no product {key} ({error})") from error
+        return found
+
+    def product(self, key: str, output: str) -> Path:
+        """Return the file of one output."""
+        return self.place(key) / f"{output}.fits"
+
+    @contextmanager
+    def making(self, key: str) -> Iterator[Path]:
+        """Give a new folder to write into; when the block ends well it becomes the place of `key`.
+
+        What is killed or fails half-way leaves nothing that anyone trusts.
+        """
+        try:
+            temporary = Path(tempfile.mkdtemp(dir=self._unfinished, prefix=key[:8]))
+        except OSError as error:
+            raise ReductionError(f"cannot write into {self.folder}: {error.strerror}") from error
+        try:
+            yield temporary
+            self._move(temporary, self.place(key))
+        except OSError as error:
+            raise ReductionError(f"cannot write into {self.folder}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _move(self, made: Path, place: Path) -> None:
+        place.parent.mkdir(exist_ok=True)
+        if place.exists():
+            shutil.rmtree(place)
+        made.rename(place)
+
+    def write_record(self, folder: Path, record: Mapping[str, Any]) -> None:
+        """Write the record, the last file of a task."""
+        (folder / RECORD).write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+
+    def forget(self) -> None:
+        """Remove all products."""
+        shutil.rmtree(self._products, ignore_errors=True)
+        self._products.mkdir(parents=True, exist_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left unfinished; only to be called under the lock."""
+        for path in self._unfinished.iterdir():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,220 @@
+"""A recipe held against what is installed: steps found, parameters validated, inputs connected, order worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+
+from pydantic import ValidationError
+
+from alfosc_reduce.errors import ConfigurationError, suggest
+from alfosc_reduce.ports import Port
+from alfosc_reduce.recipe import FRAMES, Recipe, Source, StepEntry
+from alfosc_reduce.registry import STEPS, find, get_step
+from alfosc_reduce.step import Step
+
+INSTRUMENT = "Instrument"
+"""Type name of the input that receives the instrument itself."""
+
+Place = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One output of one step, or the raw frames (``step`` is then ``frames``)."""
+
+    step: str
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class WiredInput:
+    """An input connected to its origins."""
+
+    port: Port
+    origins: tuple[Origin, ...]
+    source: Source
+
+
+@dataclass(frozen=True)
+class WiredStep:
+    """A step of a recipe, ready to be planned.
+
+    Attributes
+    ----------
+    name, uses
+        Name in the recipe, and entry-point name.
+    step
+        The step with its parameters.
+    owner, version
+        The distribution that published it.
+    inputs
+        Connected inputs in the order of the call, the instrument not among them.
+    instrument
+        Name of the argument that takes the instrument, or empty.
+    by
+        Coordinates of a gathering step.
+    """
+
+    name: str
+    uses: str
+    step: Step
+    owner: str
+    version: str
+    inputs: tuple[WiredInput, ...]
+    instrument: str
+    by: tuple[str, ...]
+
+    @property
+    def gathers(self) -> bool:
+        """Whether the first input is a list."""
+        return bool(self.inputs) and self.inputs[0].port.many
+
+
+@dataclass
+class _Desk:
+    """What is known while a recipe is being checked."""
+
+    recipe: Recipe
+    place: Place
+    classes: dict[str, type[Step]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def complain(self, sentence: str, *location: str) -> None:
+        self.problems.append(f"{self.place(*location)}: {sentence}")
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """All enabled steps in an order in which they can run, and what is published."""
+
+    steps: tuple[WiredStep, ...]
+    output: dict[str, Origin]
+
+
+def wire(recipe: Recipe, place: Place) -> Wiring:
+    """Return the wiring of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        As merged from its files.
+    place
+        Says where a key stands, for the messages.
+
+    Raises
+    ------
+    ConfigurationError
+        With one sentence for each mistake: unknown steps, parameters, sources and outputs, wrong types, missing inputs,
+        circles.
+    """
+    desk = _Desk(recipe, place)
+    for name in recipe.steps:
+        _find_class(desk, name)
+    steps = {name: _wire_step(desk, name) for name in desk.classes if recipe.steps[name].enabled}
+    output = {path: _one_origin(desk, source, ("output", path)) for path, source in recipe.output.items()}
+    order = _order(desk, {n: s for n, s in steps.items() if s})
+    if desk.problems:
+        raise ConfigurationError(desk.problems)
+    wired = tuple(step for name in order if (step := steps[name]))
+    return Wiring(wired, {path: origin for path, origin in output.items() if origin})
+
+
+def _find_class(desk: _Desk, name: str) -> None:
+    if name == FRAMES:
+        desk.complain(f"a step cannot be called {FRAMES!r}, which stands for the raw frames", "steps", name)
+    try:
+        desk.classes[name] = get_step(desk.recipe.uses(name))
+    except ConfigurationError as error:
+        key = ("uses",) if desk.recipe.steps[name].uses else ()
+        desk.complain(str(error), "steps", name, *key)
+
+
+def _wire_step(desk: _Desk, name: str) -> WiredStep | None:
+    entry, cls = desk.recipe.steps[name], desk.classes[name]
+    step = _with_parameters(desk, name, cls, entry)
+    ports = {port.name: port for port in cls.inputs()}
+    instrument = next((port.name for port in ports.values() if port.types == (INSTRUMENT,)), "")
+    ports.pop(instrument, None)
+    for unknown in set(entry.inputs) - set(ports):
+        desk.complain(f"{desk.recipe.uses(name)} has no input {unknown!r}; {suggest(unknown, ports)}",
+                      "steps", name, "inputs", unknown)  # fmt: skip
+    inputs = tuple(w for port in ports.values() if (w := _wire_input(desk, name, port, entry)))
+    plugin = find(STEPS, desk.recipe.uses(name))
+    if step is None:
+        return None
+    return WiredStep(name, desk.recipe.uses(name), step, plugin.owner, plugin.version, inputs, instrument, entry.by)
+
+
+def _with_parameters(desk: _Desk, name: str, cls: type[Step], entry: StepEntry) -> Step | None:
+    try:
+        return cls(**entry.params)
+    except ValidationError as error:
+        for e in error.errors():
+            key = str(e["loc"][0]) if e["loc"] else ""
+            if e["type"] == "extra_forbidden":
+                text = f"{desk.recipe.uses(name)} has no parameter {key!r}; {suggest(key, cls.model_fields)}"
+            else:
+                text = f"{e['msg']}, found {e['input']!r}"
+            desk.complain(text, "steps", name, "params", key)
+        return None
+
+
+def _wire_input(desk: _Desk, name: str, port: Port, entry: StepEntry) -> WiredInput | None:
+    source = entry.inputs.get(port.name)
+    if source is None:
+        if not port.optional:
+            desk.complain(f"the input {port} has no source; give inputs.{port.name}", "steps", name)
+        return None
+    location = ("steps", name, "inputs", port.name)
+    origins = [o for text in source.from_ for o in _origins(desk, text, port, location)]
+    if not origins and not port.optional and not desk.problems:
+        desk.complain(f"the input {port} comes only from steps that are disabled", *location)
+    return WiredInput(port, tuple(origins), source) if origins else None
+
+
+def _origins(desk: _Desk, text: str, port: Port | None, location: tuple[str, ...]) -> Iterator[Origin]:
+    """Yield the origin that `text` names; for a disabled step, that of its first input if it can stand in."""
+    step, _, output = text.partition(".")
+    if step == FRAMES:
+        yield Origin(FRAMES)
+        return
+    if step not in desk.recipe.steps:
+        desk.complain(f"there is no step {step!r}; {suggest(step, [*desk.recipe.steps, FRAMES])}", *location)
+        return
+    cls = desk.classes.get(step)
+    if cls is None:
+        return
+    outputs = {p.name: p for p in cls.outputs()}
+    if not output and len(outputs) == 1:
+        output = next(iter(outputs))
+    if output not in outputs:
+        desk.complain(f"the step {step!r} has no output {output!r}; {suggest(output, outputs)}", *location)
+        return
+    if port is not None and not port.accepts(outputs[output]):
+        found = " | ".join(outputs[output].types)
+        desk.complain(f"takes {' | '.join(port.types)}, but {step}.{output} is {found}", *location)
+        return
+    if desk.recipe.steps[step].enabled:
+        yield Origin(step, output)
+        return
+    first = cls.inputs()[0]
+    if not first.many and first.accepts(outputs[output]) and first.name in desk.recipe.steps[step].inputs:
+        for further in desk.recipe.steps[step].inputs[first.name].from_:
+            yield from _origins(desk, further, port, location)
+
+
+def _one_origin(desk: _Desk, source: Source, location: tuple[str, ...]) -> Origin | None:
+    found = [origin for text in source.from_ for origin in _origins(desk, text, None, location)]
+    return found[0] if found else None
+
+
+def _order(desk: _Desk, steps: dict[str, WiredStep]) -> list[str]:
+    needs = {name: {o.step for i in step.inputs for o in i.origins if o.step in steps} for name, step in steps.items()}
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        desk.problems.append(f"{desk.place('steps')}: the steps run in a circle: {circle}")
+        return []
