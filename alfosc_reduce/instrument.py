@@ -72,12 +72,19 @@ class Disperser:
         First and last wavelength on the whole detector in Angstrom, vacuum; good to some 100 pixels.
     second_order
         Wavelength in Angstrom where second-order light begins without a blocking filter, or None.
+    scale
+        Where better known: the wavelength in Angstrom (vacuum) as a power series of u, thousands of unbinned detector
+        pixels from `centre` to the red; as precise as the mechanics repeat, not as an arc. Empty if not known.
+    centre
+        The unbinned detector pixel (1-based, along the dispersion) from which `scale` counts, or None.
     """
 
     name: str
     dispersion: float
     wavelengths: tuple[float, float]
     second_order: float | None = None
+    scale: tuple[float, ...] = ()
+    centre: float | None = None
 
 
 @dataclass(frozen=True)
