@@ -46,6 +46,7 @@ def make_record(
             "coordinates": order.facts["coordinates"],
             "reasons": order.facts["reasons"],
             "seconds": round(seconds, 4),
+            "peak_mb": peak_memory(),
         },
         "agent": {"owner": order.facts["owner"], "version": order.facts["version"], "libraries": library_versions()},
         "used": {port: _used(value) for port, value in order.inputs.items()},
@@ -63,6 +64,15 @@ def _used(value: Input | tuple[Input, ...] | None) -> list[dict[str, str]]:
         else {"key": m.task, "output": m.output, "name": m.name}
         for m in members
     ]
+
+
+def peak_memory() -> int:
+    """Return the largest memory that this process has held so far, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @cache
