@@ -1,0 +1,123 @@
+"""The master bias: the structure that the read-out leaves after the overscan is subtracted."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.flags import Flag
+from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.step import Step
+from alfosc_reduce_ccd.combination import Combined, combine
+from alfosc_reduce_ccd.planes import Planes, planes_of, without_outliers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from astropy.io.fits import Header
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_LEVEL_LIMIT = 20.0
+_FALSE_ALARM = 1e-7
+_BOX = 25
+
+
+class CombineBias(Step):
+    """Combine bias frames into a master bias; flag hot and noisy pixels."""
+
+    clip: float = 5.0
+    """Values further from the pixel's median than this many standard deviations are left out."""
+
+    def __call__(self, frames: list[CCDData]) -> CCDData:
+        """Return the master bias in ADU, with variance and ``BAD_PIXEL`` flags.
+
+        Parameters
+        ----------
+        frames
+            Bias frames after `subtract_overscan`, all of one read-out.
+
+        Raises
+        ------
+        DataError
+            If there are none, none is usable, or read-outs are mixed.
+        """
+        planes = planes_of(frames, "bias")
+        typical = float(np.median([plane.noise for plane in planes]))
+        good = without_outliers(planes, "bias", level_tolerance=0.5 * typical)
+        if len(good) == 1:
+            logger.warning("bias: there is only one frame (%s); its noise adds to every other frame's.", good[0].name)
+        noise = np.array([noise_of(plane) for plane in good])
+        combined = combine(good, clip=self.clip, noise=noise)
+        flags = combined.flags | bad_pixels(combined, float(np.median(noise)))
+        header = _header(good, combined, len(planes))
+        return make_image(combined.data, unit="adu", header=header, variance=combined.variance, flags=flags)
+
+    def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Show the master bias and its mean along both axes."""
+        from alfosc_reduce_ccd.figures import master_figure
+
+        used = result.meta["NCOMBINE"]
+        yield "bias", master_figure(result, f"Master bias of {used} frames", "ADU above overscan")
+
+    def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return counts of frames, rejected values and bad pixels, and the noise of the master in ADU."""
+        flags = flags_of(result)
+        return {
+            "frames": int(result.meta["NCOMBINE"]),
+            "frames_left_out": int(result.meta["NLEFTOUT"]),
+            "rejected_fraction": float(result.meta["REJFRAC"]),
+            "bad_pixels": int(np.count_nonzero(flags & Flag.BAD_PIXEL)),
+            "median_level_adu": float(np.median(result.data)),
+            "median_error_adu": float(np.sqrt(np.median(variance_of(result)))),
+        }
+
+
+def noise_of(plane: Planes) -> float:
+    """Return the noise of a pixel in a frame without light, ADU: that of its overscan, else that of its neighbours."""
+    return float(plane.header.get("OVSCNOIS", plane.noise))
+
+
+def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
+    """Return ``BAD_PIXEL`` where a bias is not to be trusted.
+
+    That is where the level stands 20 times the noise of a frame above or below its surroundings (hot columns, the first
+    columns after read-out, which do not repeat), or where the frames scatter more than chance allows and more than
+    twice the noise (random telegraph pixels).
+
+    Parameters
+    ----------
+    combined
+        The combination of bias frames.
+    noise
+        Of a pixel in one frame, ADU.
+
+    Returns
+    -------
+    array
+        Flags, shape of a frame.
+    """
+    from scipy.ndimage import median_filter
+    from scipy.stats import chi2
+
+    data = np.nan_to_num(combined.data)
+    local = median_filter(data, size=(1, _BOX), mode="mirror")
+    deviant = np.abs(data - local) > _LEVEL_LIMIT * noise
+    freedom = np.maximum(combined.count - 1, 1)
+    unlikely = chi2.isf(_FALSE_ALARM, np.arange(1, freedom.max() + 1)) / np.arange(1, freedom.max() + 1)
+    excess = combined.scatter > np.maximum(4.0, unlikely[freedom - 1]) * noise**2
+    return np.where(deviant | (excess & (combined.count > 2)), Flag.BAD_PIXEL, 0).astype(np.int16)
+
+
+def _header(good: Sequence[Planes], combined: Combined, total: int) -> Header:
+    header = good[0].header.copy()
+    header["NCOMBINE"] = (len(good), "frames combined")
+    header["NLEFTOUT"] = (total - len(good), "frames left out")
+    header["REJFRAC"] = (round(combined.rejected_fraction, 8), "fraction of values rejected")
+    header["OVSCNOIS"] = (round(float(np.median([noise_of(p) for p in good])), 3), "[ADU] noise of one frame")
+    return header

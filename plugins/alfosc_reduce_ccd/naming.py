@@ -1,0 +1,22 @@
+"""What to call a frame in messages and titles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+
+
+def name_of(image: CCDData) -> str:
+    """Return the file name of a frame without its endings, or ``frame``."""
+    return str(image.meta.get("FILENAME", "frame")).partition(".")[0] or "frame"
+
+
+def title_of(image: CCDData) -> str:
+    """Return object, file name and exposure time for the title of a figure."""
+    header = image.meta
+    parts = [str(header.get("OBJECT", "")).strip(), name_of(image)]
+    if "EXPTIME" in header:
+        parts.append(f"{float(header['EXPTIME']):g} s")
+    return ", ".join(part for part in parts if part)

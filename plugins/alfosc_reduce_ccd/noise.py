@@ -1,0 +1,207 @@
+"""Gain and read noise from frames: the numerics behind `MeasureDetector`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce_ccd.statistics import robust_sigma
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+BLOCK = (16, 16)
+"""Rows and columns of a block within which the lamp's drift is one factor."""
+_STRIP = 16 * 16
+_FEWEST_BLOCKS = 20
+_CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with its standard error."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """Level and variance in blocks of a stack of flats, ADU and ADU squared, flat arrays of one length.
+
+    Attributes
+    ----------
+    level
+        Mean light.
+    variance
+        Mean over the pixels of the sample variance between the frames, each frame scaled to the stack block by block.
+    freedom
+        Degrees of freedom behind each variance.
+    """
+
+    level: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    freedom: float
+
+
+def read_noise(bias: Sequence[NDArray[np.floating]]) -> Measured:
+    """Return the read noise in ADU from differences of successive bias frames.
+
+    Differences cancel the structure; their mean, the drift of the level, is taken off. Each frame is looked at in one
+    array of at most some 500,000 pixels. The error is that of the scatter from pair to pair.
+
+    Parameters
+    ----------
+    bias
+        At least two frames of one shape.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two.
+    """
+    if len(bias) < 2:
+        raise DataError(f"read noise: it takes two bias frames, found {len(bias)}")
+    step = max(1, bias[0].shape[0] * bias[0].shape[1] // 500_000)
+    rows = slice(bias[0].shape[0] // 50, None, step)
+    cut = [np.asarray(frame[rows, frame.shape[1] // 50 :], np.float32) for frame in bias]
+    values = np.array([robust_sigma(b - a) for a, b in zip(cut[:-1], cut[1:], strict=True)]) / np.sqrt(2)
+    formal = values[0] / np.sqrt(2 * cut[0].size)
+    spread = np.std(values) / np.sqrt(max(1, len(bias) // 2))
+    return Measured(float(values.mean()), float(max(formal, spread)))
+
+
+def block_statistics(
+    flats: Sequence[NDArray[np.floating]], bias: NDArray[np.floating] | float, usable: NDArray[np.bool_] | None = None
+) -> BlockStatistics:
+    """Return level and variance of flats in blocks.
+
+    In every block each frame is scaled to the mean of all, so that a lamp that drifts, even in colour, adds nothing; the
+    variance is corrected for that degree of freedom. All pairs of frames are used at once, through the sample variance of
+    each pixel, so that no pair counts twice. Pixels that scatter as chance does not allow (cosmic rays) are left out.
+
+    Parameters
+    ----------
+    flats
+        At least two frames in ADU above the overscan, of one shape.
+    bias
+        What is subtracted from each.
+    usable
+        False where a pixel must not be used.
+    """
+    ny, nx = (size - size % block for size, block in zip(flats[0].shape, BLOCK, strict=True))
+    found = []
+    for start in range(0, ny, _STRIP):
+        rows = slice(start, min(start + _STRIP, ny))
+        offset = bias[rows, :nx] if isinstance(bias, np.ndarray) else bias
+        stack = np.stack([np.asarray(flat[rows, :nx], np.float64) - offset for flat in flats])
+        good = np.ones(stack.shape[1:], bool) if usable is None else usable[rows, :nx]
+        found.append(_blocks(stack, good))
+    level, variance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    size = BLOCK[0] * BLOCK[1]
+    return BlockStatistics(level, variance, float((len(flats) - 1) * (size - 1)))
+
+
+def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf) -> Measured:
+    """Return the gain in electron/ADU from the photon transfer curve: variance = noise squared + level / gain.
+
+    Charge repels charge, so that bright pixels share some of theirs and vary less than photons do; where the blocks show
+    it (at 3 sigma), the curve is a parabola, and the gain is that of its slope at no light, where faint spectra are.
+
+    Parameters
+    ----------
+    blocks
+        Of the flats.
+    noise
+        Read noise, ADU.
+    highest
+        Light level in ADU above which the detector is not linear.
+
+    Returns
+    -------
+    Measured
+        The error follows from the scatter of the blocks, and takes in that of the read noise.
+
+    Raises
+    ------
+    DataError
+        If fewer than 20 blocks have light beyond the read noise.
+    """
+    photons = blocks.variance - noise.value**2
+    use = np.isfinite(photons) & (blocks.level > 3 * noise.value) & (blocks.level < highest) & (photons > 0)
+    if np.count_nonzero(use) < _FEWEST_BLOCKS:
+        raise DataError(f"gain: only {np.count_nonzero(use)} blocks of the flats have light enough; use brighter flats")
+    level, photons = blocks.level[use], photons[use]
+    slope = Measured(float(np.median(photons / level)), 0.0)
+    for _ in range(3):
+        sigma = (noise.value**2 + slope.value * level) * np.sqrt(2 / blocks.freedom)
+        slope, curve = _transfer(level, photons, sigma)
+    offset = 2 * noise.value * noise.error * np.sum(level / sigma**2) / np.sum((level / sigma) ** 2)
+    return Measured(1 / slope.value, float(np.hypot(slope.error, offset)) / slope.value**2)
+
+
+def _transfer(
+    level: NDArray[np.float64], photons: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> tuple[Measured, Measured]:
+    """Return slope and curvature of the photon transfer curve; curvature 0 if it is not significantly negative."""
+    keep = np.ones(level.shape, bool)
+    for _ in range(3):
+        curved, covariance = _weighted_fit(np.stack([level, level**2], 1)[keep], photons[keep], sigma[keep])
+        pull = (photons - curved[0] * level - curved[1] * level**2) / sigma
+        keep = np.abs(pull) < _CLIP * max(1.0, robust_sigma(pull[keep]))
+    inflation = max(1.0, robust_sigma(pull[keep]))
+    errors = np.sqrt(np.diag(covariance)) * inflation
+    if curved[1] < -3 * errors[1]:
+        return Measured(float(curved[0]), float(errors[0])), Measured(float(curved[1]), float(errors[1]))
+    straight, covariance = _weighted_fit(level[keep, None], photons[keep], sigma[keep])
+    return Measured(float(straight[0]), float(np.sqrt(covariance[0, 0]) * inflation)), Measured(0.0, 0.0)
+
+
+def _weighted_fit(
+    design: NDArray[np.float64], values: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the coefficients of a weighted linear fit and their covariance; columns are scaled for conditioning."""
+    scale = np.abs(design).max(0)
+    weighted = design / scale / sigma[:, None]
+    covariance = np.linalg.inv(weighted.T @ weighted)
+    solution = covariance @ (weighted.T @ (values / sigma))
+    return solution / scale, covariance / np.outer(scale, scale)
+
+
+def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return level and variance of the blocks of a strip, shape (frames, rows, columns)."""
+    pixels = _tiles(stack)
+    ok = _tiles(good[None])[0]
+    mean = pixels.mean(0)
+    total = np.where(ok, mean, 0).sum(-1)
+    scale = np.where(ok, pixels, 0).sum(-1) / np.where(total > 0, total, np.nan)
+    residual = pixels - scale[..., None] * mean
+    variance = (residual**2).sum(0) / (len(stack) - 1)
+    typical = np.median(variance, axis=-1, keepdims=True)
+    limit = _limit(len(stack) - 1) * typical
+    keep = ok & (variance <= limit)
+    number = keep.sum(-1)
+    half = ok.shape[-1] // 2
+    level = np.where(keep, mean, 0).sum(-1) / np.maximum(number, 1)
+    value = np.where(keep, variance, 0).sum(-1) / np.maximum(number - 1, 1)
+    return np.where(number > half, level, np.nan), np.where(number > half, value, np.nan)
+
+
+def _limit(freedom: int) -> float:
+    """Return by how much a sample variance may exceed its median before chance (one in a million) is ruled out."""
+    from scipy.stats import chi2
+
+    return float(chi2.isf(1e-6, freedom) / chi2.median(freedom))
+
+
+def _tiles(stack: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return blocks as (frames, blocks, pixels of a block)."""
+    n, ny, nx = stack.shape
+    by, bx = BLOCK
+    tiles = stack.reshape(n, ny // by, by, nx // bx, bx).swapaxes(2, 3)
+    return tiles.reshape(n, -1, by * bx)
