@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alfosc_reduce.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 EXTENSION = "PROVENANCE"
 _COLUMNS = ("key", "step", "owner", "version", "parameters", "inputs", "files")
@@ -23,18 +23,21 @@ class Ancestor:
     Attributes
     ----------
     key
-        The product's name in the store.
+        The product's key in the store.
+    name
+        The product's name for a person.
     step, owner, version
         The step that made it, and the distribution the step came from.
     parameters
         Of the step, by name.
     inputs
-        Key, or list of keys, of the products it was given, by input name.
+        Names (or keys) of the products it was given, by input name.
     files
-        Raw files it was read from.
+        Names of the raw files it was made from.
     """
 
     key: str
+    name: str
     step: str
     owner: str
     version: str
@@ -79,47 +82,42 @@ def _rows(table: Any, path: str | Path) -> list[Ancestor]:
 
 
 def _row(row: Any) -> Ancestor:
-    text = {name: str(row[name]).strip() for name in _COLUMNS}
+    text = {name: str(row[name]).strip() for name in row.colnames}
+    inputs = json.loads(text["inputs"] or "{}")
     return Ancestor(
         text["key"],
+        text.get("name") or text["key"],
         text["step"],
         text["owner"],
         text["version"],
         json.loads(text["parameters"] or "{}"),
-        json.loads(text["inputs"] or "{}"),
-        _file_names(json.loads(text["files"] or "[]")),
+        {port: members if isinstance(members, list) else [members] for port, members in inputs.items()},
+        [_file_name(entry) for entry in json.loads(text["files"] or "[]")],
     )
 
 
-def _file_names(files: Any) -> list[str]:
-    """Return one text a raw file, whether listed plainly or by name with hash."""
-    if isinstance(files, dict):
-        return [f"{name} ({value})" if value else str(name) for name, value in files.items()]
-    return [str(name) for name in files]
+def _file_name(entry: Any) -> str:
+    """Return the name of a raw file, whether listed plainly or with a hash of its content."""
+    return Path(str(entry["file"] if isinstance(entry, dict) else entry)).name
 
 
 def story(path: str | Path) -> str:
     """Return how a product was made, in numbered sentences; raises `DataError` if it does not say."""
-    from pathlib import Path as _Path
-
     found = ancestors_of(path)
-    numbers = {ancestor.key: i for i, ancestor in enumerate(found, start=1)}
-    lines = [f"{_Path(path).name} was made in {len(found)} step{'s' if len(found) > 1 else ''}:"]
+    numbers = {word: i for i, a in enumerate(found, start=1) for word in (a.key, a.name)}
+    lines = [f"{Path(path).name} was made in {len(found)} step{'s' if len(found) > 1 else ''}:"]
     for number, ancestor in enumerate(found, start=1):
-        lines += ["", f"{number}. {_sentence(ancestor)}", *_details(ancestor, numbers)]
-    lines += ["", f"The last one is this file, {found[-1].key}."]
+        lines += ["", f"{number}. {ancestor.name}: {_maker(ancestor)}", *_details(ancestor, numbers)]
+    lines += ["", f"The last one is this file (key {found[-1].key})."]
     return "\n".join(lines)
 
 
-def _sentence(ancestor: Ancestor) -> str:
-    if not ancestor.step:
-        return "Read raw data."
-    made_by = f"{ancestor.owner} {ancestor.version}".strip()
-    return f"{ancestor.step}{f' ({made_by})' if made_by else ''}"
+def _maker(ancestor: Ancestor) -> str:
+    return f"{ancestor.step} of {ancestor.owner} {ancestor.version}"
 
 
 def _details(ancestor: Ancestor, numbers: Mapping[str, int]) -> list[str]:
-    lines = [f"   {name}: {_reference(keys, numbers)}" for name, keys in ancestor.inputs.items()]
+    lines = [f"   {port}: {_reference(members, numbers)}" for port, members in ancestor.inputs.items() if members]
     if ancestor.files:
         lines.append(f"   raw frames: {', '.join(ancestor.files)}")
     if ancestor.parameters:
@@ -128,12 +126,5 @@ def _details(ancestor: Ancestor, numbers: Mapping[str, int]) -> list[str]:
     return lines
 
 
-def _reference(keys: Any, numbers: Mapping[str, int]) -> str:
-    """Say which of the numbered products was used; several outputs of one step are told apart as ``key.output``."""
-    if isinstance(keys, list):
-        return ", ".join(_reference(key, numbers) for key in keys) or "none"
-    key, _, output = str(keys).partition(".")
-    number = numbers.get(str(keys)) or numbers.get(key)
-    if number is None:
-        return str(keys)
-    return f"the {output} of {number}" if output and str(keys) not in numbers else f"from {number}"
+def _reference(members: Sequence[str], numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{member} (number {numbers[member]})" if member in numbers else member for member in members)

@@ -30,18 +30,10 @@ def guarded(work: Callable[[], object]) -> int:
     except ReductionError as error:
         click.echo(f"Error: {error}", err=True)
         return IMPOSSIBLE if isinstance(error, ConfigurationError) else FAILED
-    except BrokenPipeError:
-        return _quiet()
     except Exception as error:
         click.echo(_bug(error), err=True)
         return BUG
     return result if isinstance(result, int) else DONE
-
-
-def _quiet() -> int:
-    """Leave without a word when the reader of our output has gone (``alfosc-reduce steps | head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return DONE
 
 
 def _bug(error: Exception) -> str:

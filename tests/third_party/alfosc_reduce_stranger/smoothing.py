@@ -34,11 +34,13 @@ class StrangerSmooth(Step):
         width = int(self.width.value)
         count = running_sum(weights, width)
         safe = np.maximum(count, 1)
+        known = image.uncertainty is not None
+        variance = running_sum(np.where(good, variance_of(image), 0), width) / safe**2 if known else None
         return make_image(
             running_sum(image.data * weights, width) / safe,
             unit=str(image.unit),
             header=image.meta,
-            variance=running_sum(np.where(good, variance_of(image), 0), width) / safe**2,
+            variance=variance,
             flags=flags_of(image),
         )
 
