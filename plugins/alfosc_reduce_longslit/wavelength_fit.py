@@ -1,0 +1,272 @@
+"""A smooth wavelength map through line positions: Legendre series whose degree the lines themselves choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SYSTEMATIC = 0.02
+"""Error of a line's place, in pixels, that no amount of light removes (line list, blends, profile)."""
+_REJECT = 5.0
+_POINT_REJECT = 6.0
+_FEWEST_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Degree:
+    """Degrees of the Legendre series: along x, along the slit, and along x of the terms that vary along the slit."""
+
+    x: int
+    y: int
+    tilt: int
+
+    def terms(self) -> NDArray[np.intp]:
+        """Return the exponents (i, j) in use, shape (n, 2)."""
+        pairs = [(i, j) for j in range(self.y + 1) for i in range((self.x if j == 0 else min(self.tilt, self.x)) + 1)]
+        return np.array(pairs, np.intp)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Measured line positions, one row a line and one column a strip.
+
+    Attributes
+    ----------
+    x, error
+        Pixels, shape (n lines, n strips); the error is infinite where there is none.
+    y
+        Rows of the strips, shape (n strips,).
+    wavelength
+        Of the lines, shape (n lines,).
+    systematic
+        Error common to all positions of a line, in pixels, shape (n lines,).
+    """
+
+    x: NDArray[np.float64]
+    error: NDArray[np.float64]
+    y: NDArray[np.float64]
+    wavelength: NDArray[np.float64]
+    systematic: NDArray[np.float64]
+
+    def of_lines(self, keep: NDArray[np.bool_]) -> Points:
+        """Return the points of some lines."""
+        return replace(
+            self, x=self.x[keep], error=self.error[keep], wavelength=self.wavelength[keep], systematic=self.systematic[keep]
+        )
+
+
+@dataclass(frozen=True)
+class WavelengthFit:
+    """The fitted series and how well it holds.
+
+    Attributes
+    ----------
+    coefficients
+        Legendre coefficients in Angstrom, shape (degree x + 1, degree y + 1).
+    covariance
+        Of the coefficients in use, in the order of ``degree.terms()``.
+    degree
+        Chosen degrees.
+    residual
+        Of every position in pixels, shape (n lines, n strips).
+    used
+        Positions that took part, same shape.
+    left_out
+        Mean residual of each line, in pixels, in the fit without it, shape (n lines,).
+    """
+
+    coefficients: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    degree: Degree
+    residual: NDArray[np.float64]
+    used: NDArray[np.bool_]
+    left_out: NDArray[np.float64]
+
+    @property
+    def lines_used(self) -> NDArray[np.bool_]:
+        """True for lines that took part."""
+        return self.used.any(axis=1)
+
+    @property
+    def rms(self) -> float:
+        """Of the residuals of the positions that took part, in pixels."""
+        return float(np.sqrt(np.mean(np.square(self.residual[self.used]))))
+
+    @property
+    def leave_one_out(self) -> float:
+        """Root mean square of the residuals of lines predicted without themselves, in pixels."""
+        return float(np.sqrt(np.mean(np.square(self.left_out[self.lines_used]))))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Points with the domain of the series and the local dispersion (Angstrom a pixel) at each."""
+
+    points: Points
+    shape: tuple[int, int]
+    dispersion: NDArray[np.float64]
+
+    def design(self, degree: Degree) -> NDArray[np.float64]:
+        """Return the terms of the series at every point in pixels, shape (n lines, n strips, n terms)."""
+        basis = terms_at(self.points.x, self.points.y, self.shape, degree)
+        return basis / self.dispersion[..., None]
+
+    def target(self) -> NDArray[np.float64]:
+        """Return the lines' wavelengths in pixels of local dispersion."""
+        return self.points.wavelength[:, None] / self.dispersion
+
+    def weight(self) -> NDArray[np.float64]:
+        """Return the weights: each line counts by its own noise, averaged over the slit, and its systematic error."""
+        count = np.maximum(np.isfinite(self.points.error).sum(axis=1, keepdims=True), 1)
+        systematic = np.square(self.points.systematic) + SYSTEMATIC**2
+        variance = np.square(self.points.error) + count * systematic[:, None]
+        return 1 / variance
+
+
+def terms_at(
+    x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, int], degree: Degree
+) -> NDArray[np.float64]:
+    """Return the Legendre terms in use at pixels (x, y), shape (..., n terms)."""
+    from numpy.polynomial.legendre import legvander
+
+    ny, nx = shape
+    along = legvander(2 * x / (nx - 1) - 1, degree.x)
+    across = legvander(np.broadcast_to(2 * y / max(ny - 1, 1) - 1, x.shape), degree.y)
+    terms = degree.terms()
+    result: NDArray[np.float64] = along[..., terms[:, 0]] * across[..., terms[:, 1]]
+    return result
+
+
+def fit_wavelengths(points: Points, shape: tuple[int, int], start: NDArray[np.float64]) -> WavelengthFit:
+    """Fit a wavelength map, leaving out lines that contradict the rest, with the degree that predicts lines best.
+
+    Parameters
+    ----------
+    points
+        Line positions.
+    shape
+        (ny, nx) of the frame.
+    start
+        Local dispersion at each line in Angstrom a pixel, shape (n lines,).
+    """
+    problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape))
+    used = np.isfinite(points.error)
+    used &= (used.mean(axis=1) >= _FEWEST_SHARE)[:, None]
+    degree = _first_degree(used)
+    for _ in range(3):
+        kept = _without_outliers(problem, used, degree)
+        chosen = choose_degree(problem, kept)
+        if chosen == degree:
+            break
+        degree = chosen
+    kept = _without_outliers(problem, used, degree)
+    return _solved(problem, kept, degree)
+
+
+def _first_degree(used: NDArray[np.bool_]) -> Degree:
+    lines = int(used.any(axis=1).sum())
+    return Degree(int(np.clip(lines // 3, 2, 5)), 2 if used.shape[1] > 3 else min(used.shape[1] - 1, 1), 2)
+
+
+def choose_degree(problem: Problem, used: NDArray[np.bool_]) -> Degree:
+    """Return the degrees with which lines are predicted best by all the others (leave-one-line-out)."""
+    lines = int(used.any(axis=1).sum())
+    best, least = _first_degree(used), np.inf
+    rows = used.shape[1]
+    for y in range(min(4, rows)) if rows > 1 else (0,):
+        for tilt in range(1, 4) if y else (0,):
+            degree = replace(best, y=y, tilt=tilt)
+            cost = _prediction_error(problem, used, degree, pointwise=True) * (1 + 0.01 * len(degree.terms()) / 10)
+            if cost < least:
+                best_slit, least = degree, cost
+    best, least = best_slit, np.inf
+    for x in range(2, min(10, lines // 3) + 1):
+        degree = replace(best_slit, x=x)
+        cost = _prediction_error(problem, used, degree)
+        if cost < 0.97 * least:
+            best, least = degree, cost
+    return best
+
+
+def _prediction_error(
+    problem: Problem, used: NDArray[np.bool_], degree: Degree, *, pointwise: bool = False
+) -> float:
+    """Robust scale of the residuals of left-out lines, of each position or averaged along the slit."""
+    residual = _left_out(problem, used, degree)
+    if pointwise:
+        return float(np.sqrt(np.mean(np.minimum(np.square(residual[used]), 0.5**2))))
+    mean = _line_means(residual, used)[used.any(axis=1)]
+    return float(np.sqrt(np.mean(np.minimum(np.square(mean), 0.3**2))))
+
+
+def _line_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    total = np.where(used, values, 0).sum(axis=1)
+    result: NDArray[np.float64] = total / np.maximum(used.sum(axis=1), 1)
+    return result
+
+
+def _normal(
+    problem: Problem, used: NDArray[np.bool_], degree: Degree
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the design, and the normal matrix and right side of each line."""
+    design = problem.design(degree)
+    weight = np.where(used, problem.weight(), 0)
+    weighted = design * weight[..., None]
+    matrix = np.swapaxes(weighted, 1, 2) @ design
+    right = np.einsum("lst,ls->lt", weighted, np.where(used, problem.target(), 0))
+    return design, matrix, right
+
+
+def _left_out(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:
+    """Residual of every position in the fit without its line, in pixels."""
+    design, matrix, right = _normal(problem, used, degree)
+    total, goal = matrix.sum(axis=0), right.sum(axis=0)
+    size = np.sqrt(np.maximum(np.diag(total), 1e-30))
+    rest = (total - matrix) / size[:, None] / size + 1e-11 * np.eye(len(size))
+    coefficients = np.linalg.solve(rest, ((goal - right) / size)[..., None])[..., 0] / size
+    result: NDArray[np.float64] = problem.target() - np.einsum("lst,lt->ls", design, coefficients)
+    return result
+
+
+def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.bool_]:
+    """Drop the worst-predicted line again and again until none stands out, then single bad positions."""
+    used = used.copy()
+    fewest = max(len(degree.terms()) // 2, int(0.5 * used.any(axis=1).sum()))
+    while used.any(axis=1).sum() > fewest:
+        lines = used.any(axis=1)
+        mean = np.abs(_line_means(_left_out(problem, used, degree), used))
+        error = np.sqrt(np.square(SYSTEMATIC) + np.square(problem.points.systematic) + _mean_variance(problem, used))
+        spread = 1.4826 * np.median((mean / error)[lines])
+        score = np.where(lines, mean / error, 0) / max(spread, 1.0)
+        if score.max() < _REJECT:
+            break
+        used[score.argmax()] = False
+    residual = _left_out(problem, used, degree)
+    residual = residual - np.nanmedian(np.where(used, residual, np.nan), axis=1, keepdims=True) if used.all() else residual
+    scale = np.maximum(problem.points.error, 1.4826 * np.median(np.abs(residual[used])))
+    return used & (np.abs(residual) < _POINT_REJECT * scale)
+
+
+def _mean_variance(problem: Problem, used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    count = np.maximum(used.sum(axis=1), 1)
+    total: NDArray[np.float64] = np.where(used, np.square(problem.points.error), 0).sum(axis=1) / count**2
+    return total
+
+
+def _solved(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> WavelengthFit:
+    design, matrix, right = _normal(problem, used, degree)
+    total = matrix.sum(axis=0)
+    size = np.sqrt(np.diag(total))
+    inverse = np.linalg.inv(total / size[:, None] / size) / size[:, None] / size
+    values = inverse @ right.sum(axis=0)
+    coefficients = np.zeros((degree.x + 1, degree.y + 1))
+    terms = degree.terms()
+    coefficients[terms[:, 0], terms[:, 1]] = values
+    residual = problem.target() - design @ values
+    left_out = _line_means(_left_out(problem, used, degree), used)
+    return WavelengthFit(coefficients, inverse, degree, residual, used, left_out)
