@@ -12,7 +12,7 @@ from alfosc_reduce_longslit.line_profile import LineProfile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MEMBERS = 4
+MEMBERS = 6
 """Most lines in one blend."""
 _LARGEST_STEP = 0.7
 
@@ -182,9 +182,7 @@ def _solve(
     return np.einsum("...ij,...j->...i", inverse, right), inverse
 
 
-def fit_profile(
-    strips: Strips, groups: Groups, start: NDArray[np.float64], width: float
-) -> LineProfile:
+def fit_profile(strips: Strips, groups: Groups, start: NDArray[np.float64], width: float) -> LineProfile:
     """Return the profile, of a grid of box widths and blurs around `width`, that fits lines best.
 
     Parameters
@@ -203,5 +201,7 @@ def fit_profile(
 
     first = np.log([max(width, 0.8), 0.4])
     simplex = np.array([first, first + [0.15, 0], first + [0, 0.4]])
-    best = minimize(cost, first, method="Nelder-Mead", options={"maxfev": 40, "xatol": 0.01, "initial_simplex": simplex})
+    best = minimize(
+        cost, first, method="Nelder-Mead", options={"maxfev": 40, "xatol": 0.01, "initial_simplex": simplex}
+    )
     return LineProfile(float(np.exp(best.x[0])), float(np.clip(np.exp(best.x[1]), 0.05, width)))

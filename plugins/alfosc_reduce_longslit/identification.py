@@ -113,9 +113,7 @@ def identify(pattern: Pattern, expectation: Expectation) -> Identification:
     best = solutions[0]
     rivals = [s.score for s in solutions[1:] if _contradicts(s, best, pattern)]
     margin = best.score - max(rivals, default=0.0)
-    return Identification(
-        best.found, best.known, best.coefficients, best.score, margin, best.rms, best.completeness
-    )
+    return Identification(best.found, best.known, best.coefficients, best.score, margin, best.rms, best.completeness)
 
 
 def _trials(pattern: Pattern, expectation: Expectation, count: int = 40) -> list[NDArray[np.float64]]:
@@ -125,7 +123,10 @@ def _trials(pattern: Pattern, expectation: Expectation, count: int = 40) -> list
     origin = pattern.limits[0] - expectation.shift - 4 * CELL
     arc = _comb(pattern.position[None, :], _weights(pattern.height), origin, cells)
     combs = np.concatenate(
-        [_comb(_positions(scale, pattern), _weights(pattern.strength), origin, cells) for scale in np.array_split(scales, 8)]
+        [
+            _comb(_positions(scale, pattern), _weights(pattern.strength), origin, cells)
+            for scale in np.array_split(scales, 8)
+        ]
     )
     lags, correlation = _correlate(arc[0], combs, int(expectation.shift / CELL))
     return _peaks(scales, lags, correlation, pattern, count)
@@ -159,9 +160,7 @@ def _positions(scales: NDArray[np.float64], pattern: Pattern) -> NDArray[np.floa
     return np.stack([_inverse(grid, wave, pattern.wavelength) for wave in waves])
 
 
-def _inverse(
-    grid: NDArray[np.float64], wave: NDArray[np.float64], wanted: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _inverse(grid: NDArray[np.float64], wave: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Invert the rising stretch of `wave` around the middle of `grid`."""
     falling = np.flatnonzero(np.diff(wave) <= 0)
     middle = len(grid) // 2
@@ -199,7 +198,9 @@ def _correlate(
     cells = len(arc)
     size = next_fast_len(cells + reach + 8, real=True)
     blur = np.exp(-0.5 * np.square(np.fft.rfftfreq(size) * 2 * np.pi * 1.0))
-    signal = np.conj(rfft(combs - combs.mean(axis=1, keepdims=True), size, axis=1)) * rfft(arc - arc.mean(), size) * blur
+    signal = (
+        np.conj(rfft(combs - combs.mean(axis=1, keepdims=True), size, axis=1)) * rfft(arc - arc.mean(), size) * blur
+    )
     norm = np.sqrt(np.sum(np.square(combs), axis=1, keepdims=True)) + 1e-12
     correlation = irfft(signal, size, axis=1) / norm
     lags = np.arange(-reach, reach + 1)

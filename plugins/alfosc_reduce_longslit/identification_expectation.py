@@ -106,4 +106,4 @@ def known_lines(instrument: Instrument, lamps: list[str]) -> KnownLines:
         optical = mine & (wavelength > 3500) & (wavelength < 10000)
         if optical.any():
             strength[mine] *= (TRACES[gas] if gas in traces else 1.0) / strength[optical].max()
-    return KnownLines(wavelength, strength, ion)
+    return KnownLines(wavelength, strength, ion, np.zeros(len(wavelength)))

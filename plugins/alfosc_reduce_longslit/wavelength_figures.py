@@ -21,7 +21,9 @@ def _figure(title: str, height: float = 5.0) -> Figure:
 
 def arc_image(arc: CCDData) -> Figure:
     """Return an arc frame as an image on a compressed scale."""
-    figure = _figure(f"Arc {arc.meta.get('OBJECT', '')}: {arc.meta.get('LAMP', '?')} through {arc.meta.get('GRISM', '?')}")
+    figure = _figure(
+        f"Arc {arc.meta.get('OBJECT', '')}: {arc.meta.get('LAMP', '?')} through {arc.meta.get('GRISM', '?')}"
+    )
     axes = figure.subplots()
     data = np.asarray(arc.data, np.float64)[:: max(arc.shape[0] // 400, 1), :: max(arc.shape[1] // 1000, 1)]
     low = float(np.percentile(data, 20))

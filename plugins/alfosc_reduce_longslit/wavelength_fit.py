@@ -56,7 +56,11 @@ class Points:
     def of_lines(self, keep: NDArray[np.bool_]) -> Points:
         """Return the points of some lines."""
         return replace(
-            self, x=self.x[keep], error=self.error[keep], wavelength=self.wavelength[keep], systematic=self.systematic[keep]
+            self,
+            x=self.x[keep],
+            error=self.error[keep],
+            wavelength=self.wavelength[keep],
+            systematic=self.systematic[keep],
         )
 
 
@@ -86,6 +90,13 @@ class WavelengthFit:
     residual: NDArray[np.float64]
     used: NDArray[np.bool_]
     left_out: NDArray[np.float64]
+
+    def wavelength(self, x: NDArray[np.float64], y: float, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the wavelength at pixels `x` of row `y` of a frame of `shape`."""
+        terms = self.degree.terms()
+        values = self.coefficients[terms[:, 0], terms[:, 1]]
+        result: NDArray[np.float64] = terms_at(x, np.array(y), shape, self.degree) @ values
+        return result
 
     @property
     def lines_used(self) -> NDArray[np.bool_]:
@@ -193,9 +204,7 @@ def choose_degree(problem: Problem, used: NDArray[np.bool_]) -> Degree:
     return best
 
 
-def _prediction_error(
-    problem: Problem, used: NDArray[np.bool_], degree: Degree, *, pointwise: bool = False
-) -> float:
+def _prediction_error(problem: Problem, used: NDArray[np.bool_], degree: Degree, *, pointwise: bool = False) -> float:
     """Robust scale of the residuals of left-out lines, of each position or averaged along the slit."""
     residual = _left_out(problem, used, degree)
     if pointwise:
@@ -247,7 +256,9 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
             break
         used[score.argmax()] = False
     residual = _left_out(problem, used, degree)
-    residual = residual - np.nanmedian(np.where(used, residual, np.nan), axis=1, keepdims=True) if used.all() else residual
+    residual = (
+        residual - np.nanmedian(np.where(used, residual, np.nan), axis=1, keepdims=True) if used.all() else residual
+    )
     scale = np.maximum(problem.points.error, 1.4826 * np.median(np.abs(residual[used])))
     return used & (np.abs(residual) < _POINT_REJECT * scale)
 

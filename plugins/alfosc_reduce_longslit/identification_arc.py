@@ -1,0 +1,133 @@
+"""The lines of one arc, found and identified, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce_longslit.arc_lines import FoundLines, find_lines
+from alfosc_reduce_longslit.arc_lines_groups import KnownLines
+from alfosc_reduce_longslit.identification import UNIT, Identification, Pattern, identify
+from alfosc_reduce_longslit.identification_expectation import (
+    Axis,
+    axis_of,
+    expectation_of,
+    known_lines,
+    lamps_of,
+)
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from numpy.typing import NDArray
+
+    from alfosc_reduce.instrument import Instrument
+
+LEAST_SCORE = 20.0
+LEAST_MARGIN = 12.0
+FEWEST = 8
+
+
+@dataclass(frozen=True)
+class IdentifiedArc:
+    """An arc whose lines are known.
+
+    Attributes
+    ----------
+    axis
+        Where the pixels lie on the detector.
+    found
+        The lines found.
+    known
+        The lines of the lamps.
+    match
+        The identification, its indices into `found` and `known`.
+    """
+
+    axis: Axis
+    found: FoundLines
+    known: KnownLines
+    match: Identification
+
+    def wavelength(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the wavelength in Angstrom at pixels of the middle row."""
+        position = self.axis.position(np.asarray(x, np.float64))
+        result: NDArray[np.float64] = np.polynomial.polynomial.polyval(position / UNIT, self.match.coefficients)
+        return result
+
+    def unidentified(self) -> NDArray[np.float64]:
+        """Return the pixels of the lines that were found and not identified."""
+        return self.found.x[np.setdiff1d(np.arange(len(self.found)), self.match.found)]
+
+
+def identify_arc(
+    spectrum: NDArray[np.float64], header: Header, instrument: Instrument, lamps: str = ""
+) -> IdentifiedArc:
+    """Find and identify the lines of an arc.
+
+    Parameters
+    ----------
+    spectrum
+        Of the middle of the slit, wavelength rising, shape (nx,).
+    header
+        Of the frame.
+    instrument
+        For what is known of the grism and the lamps.
+    lamps
+        Gases, where the header does not say.
+
+    Raises
+    ------
+    DataError
+        If too few lines stand out, or if in doubt.
+    """
+    disperser = instrument.disperser(header)
+    known = known_lines(instrument, lamps_of(header, lamps))
+    axis = axis_of(header, disperser, len(spectrum))
+    found = find_lines(spectrum)
+    if len(found) < FEWEST:
+        raise DataError(
+            f"arc {_name(header)}: only {len(found)} lines stand out, too few to identify ({FEWEST} are needed); "
+            "was the lamp on, is this the right grism, is the exposure saturated all over?"
+        )
+    expectation = expectation_of(disperser, axis)
+    limits = (axis.start, axis.start + axis.step * len(spectrum))
+    index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
+    pattern = Pattern(
+        axis.position(found.x),
+        found.height,
+        known.wavelength[index],
+        known.strength[index],
+        found.fwhm * axis.step,
+        limits,
+    )
+    match = identify(pattern, expectation)
+    check(match, header, disperser.name, len(found))
+    return IdentifiedArc(axis, found, known.take(index), match)
+
+
+def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> NDArray[np.intp]:
+    """Return the indices of the strongest known lines that may be on the detector, by wavelength."""
+    margin = 0.25 * (limits[1] - limits[0])
+    inside = np.flatnonzero((known.wavelength > limits[0] - margin) & (known.wavelength < limits[1] + margin))
+    strongest = inside[np.argsort(-known.strength[inside], kind="stable")][: max(3 * found, 60)]
+    return np.sort(strongest)
+
+
+def check(match: Identification, header: Header, grism: str, found: int) -> None:
+    """Raise `DataError`, with the reason, unless a match is beyond doubt."""
+    if len(match.found) >= FEWEST and match.score >= LEAST_SCORE and match.margin >= LEAST_MARGIN:
+        return
+    raise DataError(
+        f"arc {_name(header)}: its lines cannot be identified beyond doubt as {header.get('LAMP', 'these lamps')} "
+        f"through {grism}: the best of all matches explains {len(match.found)} of {found} lines, with odds of "
+        f"e^{match.score:.0f} against chance and e^{match.margin:.0f} against the next best (e^{LEAST_SCORE:.0f} and "
+        f"e^{LEAST_MARGIN:.0f} are needed). Check that grism and lamps in the header are what was in the beam, or leave "
+        "this arc out"
+    )
+
+
+def _name(header: Header) -> str:
+    return str(header.get("FILENAME") or header.get("OBJECT") or "frame")
