@@ -82,10 +82,8 @@ def _array(hdu: fits.ImageHDU) -> Any:
     from astropy import units as u
 
     shape = tuple(hdu.header[f"NAXIS{i}"] for i in range(hdu.header["NAXIS"], 0, -1))
-    if hdu.data is None:
-        data = np.zeros(shape or (0,))
-    else:
-        data = np.array(hdu.data, dtype=hdu.data.dtype.newbyteorder("="))
+    stored = np.zeros(shape or (0,)) if hdu.data is None else hdu.data
+    data = np.array(stored, dtype=stored.dtype.newbyteorder("="))
     if hdu.header.get("BOOLEAN"):
         return data.astype(bool)
     return u.Quantity(data, hdu.header["BUNIT"]) if "BUNIT" in hdu.header else data

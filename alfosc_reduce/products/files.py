@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alfosc_reduce.errors import DataError, ReductionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from astropy.io import fits
 
@@ -55,10 +57,18 @@ def write_whole(hdus: fits.HDUList, path: Path) -> None:
         with os.fdopen(handle, "wb") as stream:
             hdus.writeto(stream)
         Path(name).replace(path)
-    except OSError as error:
-        raise ReductionError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, AttributeError) as error:
+        raise ReductionError(f"cannot write {path}: {_reason(error)}") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """Say why writing failed; astropy may trip over its own check for free space, which hides what happened."""
+    found = error if isinstance(error, OSError) else error.__context__
+    if not isinstance(found, OSError):
+        raise error
+    return found.strerror or f"the disk is full ({found})"
 
 
 def hdus_of(product: Any) -> fits.HDUList:
@@ -105,13 +115,11 @@ def load(path: str | Path, *, memmap: bool = False) -> Any:
     DataError
         If the file is missing, damaged, or no product of this package.
     """
-    from astropy.io import fits
-
     kind = type_of_file(path)
     try:
-        with fits.open(path, memmap=memmap, lazy_load_hdus=memmap) as hdus:
+        with _opened(path, memmap=memmap) as hdus:
             return _from_hdus(kind, hdus, copy=not memmap)
-    except (OSError, TypeError, ValueError, KeyError, EOFError) as error:
+    except (OSError, TypeError, ValueError, KeyError, EOFError, UserWarning) as error:
         raise DataError(f"{path}: damaged product ({error}); remove it and run again") from error
 
 
@@ -125,12 +133,24 @@ def type_of_file(path: str | Path) -> str:
 
 def header_of_file(path: str | Path) -> fits.Header:
     """Return the primary header of a FITS file; raises `DataError` if it cannot be read."""
-    from astropy.io import fits
-
     try:
-        return fits.getheader(path, 0)
-    except (OSError, ValueError, EOFError) as error:
+        with _opened(path, memmap=True) as hdus:
+            header: fits.Header = hdus[0].header.copy()
+            return header
+    except (OSError, ValueError, EOFError, UserWarning) as error:
         raise DataError(f"{path}: cannot be read as FITS ({error})") from error
+
+
+@contextmanager
+def _opened(path: str | Path, *, memmap: bool) -> Iterator[fits.HDUList]:
+    """Open a FITS file; what astropy only warns of in a damaged one is an error here."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    with warnings.catch_warnings(), Path(path).open("rb") as stream:
+        warnings.filterwarnings("error", ".*(truncated|validating header)", AstropyUserWarning)
+        with fits.open(stream, memmap=memmap, lazy_load_hdus=memmap) as hdus:
+            yield hdus
 
 
 def _from_hdus(kind: str, hdus: fits.HDUList, *, copy: bool) -> Any:

@@ -40,15 +40,14 @@ def table_hdu(table: Table, name: str) -> fits.BinTableHDU:
 
 
 def _not_of_fits(column: Any) -> bool:
-    """Say whether a column has a unit, such as the electron, that the FITS standard does not know."""
+    """Say whether a column has a unit that FITS does not keep, such as the electron, or none as a quantity has."""
     unit = getattr(column, "unit", None)
     if unit is None:
         return False
     try:
-        unit.to_string(format="fits")
+        return not unit.to_string(format="fits")
     except ValueError:
         return True
-    return False
 
 
 def hdus_to_table(hdus: fits.HDUList) -> QTable:
