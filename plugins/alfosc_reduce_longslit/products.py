@@ -77,12 +77,15 @@ class Traces:
         Of the detection, in sigma of the noise, shape (n objects,).
     pixel_scale
         Arc seconds a pixel along the slit.
+    limit
+        Electrons a column (mean over all) of an object just detected; 0 if not known.
     """
 
     centres: NDArray[np.float64]
     fwhm: NDArray[np.float64]
     significance: NDArray[np.float64]
     pixel_scale: float
+    limit: float = 0.0
 
     def __len__(self) -> int:
         """Return the number of objects."""

@@ -57,7 +57,7 @@ class SubtractSky(Step):
         read_noise = float(image.header.get("RDNOISE", 0))
         model = model_sky(data, variance_of(image), good, wavelengths.map(), read_noise=read_noise, degree=self.degree)
         residual = data - model.sky
-        light = light_of_objects(residual, model.variance, good)
+        light = light_of_objects(residual, model.sky, read_noise, good)
         variance = exchange_photons(model.variance, model.sky, model.sky + light, model.scale)
         header = image.header.copy()
         header["SKYSUB"] = (True, "sky model subtracted")

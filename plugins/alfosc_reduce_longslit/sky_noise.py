@@ -53,7 +53,7 @@ def exchange_photons(
 
 
 def light_of_objects(
-    residual: NDArray[np.float64], variance: NDArray[np.float64], usable: NDArray[np.bool_]
+    residual: NDArray[np.float64], sky: NDArray[np.float64], read_noise: float, usable: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return a smooth estimate of the light that stands above the sky, zero where none is significant.
 
@@ -61,8 +61,10 @@ def light_of_objects(
     ----------
     residual
         Sky-subtracted electrons, shape (ny, nx).
-    variance
-        Of the background, shape (ny, nx).
+    sky
+        The sky that was subtracted, electrons, shape (ny, nx).
+    read_noise
+        Electrons.
     usable
         Pixels that may be used.
 
@@ -76,6 +78,7 @@ def light_of_objects(
     weight = gaussian_filter(usable.astype(np.float32), 1.0)
     light = gaussian_filter(np.where(usable, residual, 0).astype(np.float32), 1.0)
     light = light / np.maximum(weight, 1e-3)
+    noise = max(read_noise, 1.0) ** 2 + np.maximum(sky, 0)
     # A Gaussian of one pixel averages 4 pi pixels.
-    significant = light > 2 * np.sqrt(variance / (4 * np.pi))
+    significant = light > 2 * np.sqrt(noise / (4 * np.pi))
     return np.where(significant & (weight > 0.05), light, 0).astype(np.float64)

@@ -1,0 +1,188 @@
+"""Objects on the slit: where light stands out of the noise, and how surely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCKS = 16
+WIDTHS = (2.0, 3.0, 4.5, 7.0, 10.0)
+"""Full widths at half maximum of the Gaussians that the slit profile is searched with, in pixels."""
+SEEING = 2
+PROMINENCE = 0.05
+
+
+@dataclass(frozen=True)
+class SlitProfile:
+    """The light along the slit, all wavelengths together.
+
+    Attributes
+    ----------
+    light
+        Mean electrons a pixel, shape (ny,), its median 0.
+    error
+        Formal standard error, shape (ny,).
+    significance
+        Of an object centred on each row, in sigma of the measured noise, for each of `WIDTHS`; shape (widths, ny).
+    noise
+        Ratio of measured to formal noise at a width like the seeing's.
+    """
+
+    light: NDArray[np.float64]
+    error: NDArray[np.float64]
+    significance: NDArray[np.float64]
+    noise: float
+
+    @property
+    def best(self) -> NDArray[np.float64]:
+        """Return the significance at the width that suits each row best, shape (ny,)."""
+        result: NDArray[np.float64] = self.significance.max(axis=0)
+        return result
+
+    def limit(self, threshold: float) -> float:
+        """Return the mean electrons a pixel and column, summed along the slit, of an object just detected."""
+        spread = np.sqrt(2 * np.sqrt(np.pi) * WIDTHS[SEEING] / 2.355)
+        return float(threshold * self.noise * np.median(self.error) * spread)
+
+
+def collapse(
+    data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weighted mean of each row and its formal error, shapes (ny,).
+
+    The mean is taken in blocks of columns, and a block that deviates from the others of its row by more than 5 sigma
+    counts as if it deviated by 5: neither a cosmic ray nor a bad column makes an object.
+    """
+    edges = np.linspace(0, data.shape[1], BLOCKS + 1).astype(int)[:-1]
+    # Weights follow the columns only: the photon noise of an object must not bias its own profile.
+    column = 1 / np.maximum(np.median(variance, axis=0), 1e-12)
+    weight = good * column
+    sums = np.add.reduceat(np.where(good, data, 0) * weight, edges, axis=1)
+    weights = np.maximum(np.add.reduceat(weight, edges, axis=1), 1e-30)
+    errors = np.sqrt(np.add.reduceat(np.where(good, variance, 0) * weight**2, edges, axis=1)) / weights
+    means = sums / weights
+    typical = np.median(means, axis=1, keepdims=True)
+    means = np.clip(means, typical - 5 * errors - np.abs(typical) * 5, typical + 5 * errors + np.abs(typical) * 5)
+    total = np.maximum(weights.sum(axis=1), 1e-30)
+    light = (means * weights).sum(axis=1) / total
+    error = np.sqrt((errors**2 * weights**2).sum(axis=1)) / total
+    return light, np.where(error > 0, error, np.inf)
+
+
+def slit_profile(data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]) -> SlitProfile:
+    """Collapse a sky-subtracted frame (ny, nx) along wavelength and search the profile for objects.
+
+    The noise is that of each matched filter over the rows, from those below the median, and never below the formal
+    one: structure left by flat or sky raises it.
+    """
+    light, error = collapse(data, variance, good)
+    usual = error[np.isfinite(error)]
+    if len(usual) == 0:
+        return SlitProfile(light, error, np.zeros((len(WIDTHS), len(light))), 1.0)
+    light = light - _clipped_median(light)
+    formal = np.stack([_matched(light, error, width) for width in WIDTHS])
+    noise = np.array([max(1.0, _lower_std(row)) for row in formal])
+    return SlitProfile(light, error, formal / noise[:, None], float(noise[SEEING]))
+
+
+def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, float, float]]:
+    """Return (row, full width at half maximum in pixels, significance) of each object, the most significant first.
+
+    Parameters
+    ----------
+    profile
+        From `slit_profile`.
+    threshold
+        Sigma, for the height of a peak and for its rise above the saddle to a brighter one. A peak must also exceed
+        the deepest hole of the profile by a fifth, for structure that makes holes makes peaks as high.
+    """
+    found: list[tuple[float, float, float]] = []
+    deepest = -float(profile.significance.min())
+    for height, row in sorted(_local_maxima(profile, threshold), reverse=True):
+        width = measured_width(profile.light, row)
+        near = any(abs(row - other) < 0.75 * (width + breadth) for other, breadth, _ in found)
+        if not near and height > 1.2 * deepest and is_object(profile.light, row, width):
+            found.append((centroid(profile.light, row, width), width, height))
+    return found
+
+
+def _local_maxima(profile: SlitProfile, threshold: float) -> list[tuple[float, int]]:
+    from scipy.signal import find_peaks
+
+    peaks: dict[int, float] = {}
+    for significance in profile.significance:
+        rows, facts = find_peaks(significance, height=threshold, prominence=threshold)
+        # On the wing of a bright star a ripple of a few per cent is the star's own.
+        proper = facts["prominences"] > PROMINENCE * significance[rows]
+        for row in rows[proper]:
+            peaks[int(row)] = max(peaks.get(int(row), 0.0), float(significance[row]))
+    return [(height, row) for row, height in peaks.items()]
+
+
+def is_object(light: NDArray[np.float64], row: int, width: float) -> bool:
+    """Say whether the peak at `row` is wider than a hot row and falls off on both sides."""
+    reach = round(width) + 1
+    top = light[max(0, row - 2) : row + 3].max()
+    sides = light[[max(0, row - reach), min(len(light) - 1, row + reach)]]
+    return bool(width > 1.3 and top > 1.2 * max(sides.max(), 0))
+
+
+def measured_width(light: NDArray[np.float64], row: int) -> float:
+    """Return the full width at half maximum of the peak at `row`, in pixels, by interpolation; at most 40."""
+    low, high = max(0, row - 1), min(len(light), row + 2)
+    row = low + int(np.argmax(light[low:high]))
+    half = light[row] / 2
+    sides = []
+    for step in (-1, 1):
+        y = row
+        while 0 < y < len(light) - 1 and light[y] > half and abs(y - row) < 20:
+            y += step
+        inner, outer = light[y - step], light[y]
+        fraction = (inner - half) / (inner - outer) if inner > half > outer else 0.5
+        sides.append(abs(y - step - row) + fraction)
+    return float(sum(sides))
+
+
+def centroid(light: NDArray[np.float64], row: int, width: float) -> float:
+    """Return the Gaussian-weighted centroid near `row`."""
+    y = np.arange(len(light))
+    centre = float(row)
+    for _ in range(10):
+        weight = np.exp(-0.5 * ((y - centre) / (0.5 * width + 0.5)) ** 2)
+        total = float(np.sum(weight * light))
+        if total <= 0:
+            return float(row)
+        # A Gaussian weight halves the shift that the centroid shows, about.
+        centre += float(np.clip(1.5 * np.sum(weight * light * (y - centre)) / total, -1, 1))
+    return centre if abs(centre - row) < width + 1 else float(row)
+
+
+def _matched(light: NDArray[np.float64], error: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    from scipy.ndimage import correlate1d
+
+    reach = int(3 * width / 2.355) + 1
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (width / 2.355)) ** 2)
+    weight = 1 / np.median(error[np.isfinite(error)]) ** 2 * np.isfinite(error)
+    amplitude = correlate1d(light * weight, kernel, mode="constant")
+    information = correlate1d(weight, kernel**2, mode="constant")
+    result: NDArray[np.float64] = amplitude / np.sqrt(np.maximum(information, 1e-30))
+    return result
+
+
+def _clipped_median(values: NDArray[np.float64]) -> float:
+    kept = values
+    for _ in range(5):
+        middle, spread = np.median(kept), 1.4826 * np.median(np.abs(kept - np.median(kept)))
+        kept = kept[np.abs(kept - middle) <= 3 * spread] if spread > 0 else kept
+    return float(np.median(kept))
+
+
+def _lower_std(values: NDArray[np.float64]) -> float:
+    """Return the robust standard deviation of the lower half, which holds no objects."""
+    middle = np.median(values)
+    return float(1.4826 * np.median(middle - values[values <= middle]))
