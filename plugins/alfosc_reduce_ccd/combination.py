@@ -134,7 +134,7 @@ def combine_strip(
 ) -> Combined:
     """Combine one strip held in memory; the arrays have shape (frames, rows, columns), see `combine`."""
     usable = _usable(values, flags)
-    centre, keep = _kept(values, variances, usable, clip)
+    keep = _kept(values, variances, usable, clip)
     count = keep.sum(0, dtype=np.int16)
     weight = np.where(keep, weights[:, None, None], np.float32(0))
     total = weight.sum(0)
@@ -153,8 +153,8 @@ def combine_strip(
 
 def _kept(
     values: NDArray[np.float32], variances: NDArray[np.float32] | None, usable: NDArray[np.bool_], clip: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the pixels' lower medians, and what lies near enough to them."""
+) -> NDArray[np.bool_]:
+    """Return what lies near enough to the pixels' lower medians."""
     number = usable.sum(0)
     centre = _lower_median(values, usable, number)
     deviation = np.abs(values - centre)
@@ -165,7 +165,7 @@ def _kept(
         limit = np.maximum(limit, np.float32(MAD_TO_SIGMA) * _lower_median(deviation, usable, number))
     keep = usable & (deviation <= np.float32(clip) * limit)
     # Two or three values without a known noise say nothing of which one is wrong.
-    return centre, usable if variances is None and len(values) < 4 else keep
+    return usable if variances is None and len(values) < 4 else keep
 
 
 def _lower_median(

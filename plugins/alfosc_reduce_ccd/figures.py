@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.images import usable
+from alfosc_reduce.flags import Flag
+from alfosc_reduce.images import flags_of, usable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,4 +110,37 @@ def frame_figure(image: CCDData, title: str, label: str) -> Figure:
     axes = figure.subplots()
     show_image(axes, np.where(usable(image), image.data, np.nan), label)
     axes.set_title(title)
+    return figure
+
+
+def flat_figure(flat: CCDData) -> Figure:
+    """Show the response of the pixels, and its rows' scatter along the wavelength."""
+    figure = new_figure(6)
+    top, bottom = figure.subplots(2, height_ratios=[2, 1])
+    flags = flags_of(flat)
+    unknown = (flags & int(Flag.NO_FLAT)) != 0
+    data = np.where(unknown | ~usable(flat), np.nan, flat.data)
+    span = limits(data, 1, 99)
+    show_image(top, data, "response", span=span)
+    share, bad = 100 * np.mean(unknown), np.count_nonzero(flags & Flag.BAD_PIXEL)
+    top.set_title(f"Flat of {flat.meta['NCOMBINE']} frames: {share:.0f} % without lamp light (blank), {bad} bad pixels")
+    middle = data[data.shape[0] // 2]
+    bottom.plot(middle, lw=0.6, label=f"row {data.shape[0] // 2}")
+    bottom.set(xlabel="x (pixels)", ylabel="response", xlim=(0, data.shape[1]), ylim=limits(middle, 0.2, 99.8))
+    bottom.legend()
+    return figure
+
+
+def cosmic_ray_figure(image: CCDData, title: str) -> Figure:
+    """Show a frame, and below it the same with cosmic rays marked."""
+    figure = new_figure(6)
+    top, bottom = figure.subplots(2, sharex=True, sharey=True)
+    hit = (flags_of(image) & int(Flag.COSMIC_RAY)) != 0
+    span = limits(image.data, 0.5, 99)
+    show_image(top, np.asarray(image.data), "electron / pixel", span=span)
+    show_image(bottom, np.where(hit, np.nan, image.data), "electron / pixel", span=span)
+    y, x = np.nonzero(hit)
+    bottom.plot(x, y, ",", color="red")
+    top.set(title=f"{title}: as read", xlabel="")
+    bottom.set_title(f"{np.count_nonzero(hit)} pixels hit by cosmic rays (red)")
     return figure

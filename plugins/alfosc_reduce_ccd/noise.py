@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ def read_noise(bias: Sequence[NDArray[np.floating]]) -> Measured:
     step = max(1, bias[0].shape[0] * bias[0].shape[1] // 500_000)
     rows = slice(bias[0].shape[0] // 50, None, step)
     cut = [np.asarray(frame[rows, frame.shape[1] // 50 :], np.float32) for frame in bias]
-    values = np.array([robust_sigma(b - a) for a, b in zip(cut[:-1], cut[1:], strict=True)]) / np.sqrt(2)
+    values = np.array([robust_sigma(b - a) for a, b in pairwise(cut)]) / np.sqrt(2)
     formal = values[0] / np.sqrt(2 * cut[0].size)
     spread = np.std(values) / np.sqrt(max(1, len(bias) // 2))
     return Measured(float(values.mean()), float(max(formal, spread)))
@@ -140,15 +141,13 @@ def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf
     slope = Measured(float(np.median(photons / level)), 0.0)
     for _ in range(3):
         sigma = (noise.value**2 + slope.value * level) * np.sqrt(2 / blocks.freedom)
-        slope, curve = _transfer(level, photons, sigma)
+        slope = _transfer(level, photons, sigma)
     offset = 2 * noise.value * noise.error * np.sum(level / sigma**2) / np.sum((level / sigma) ** 2)
     return Measured(1 / slope.value, float(np.hypot(slope.error, offset)) / slope.value**2)
 
 
-def _transfer(
-    level: NDArray[np.float64], photons: NDArray[np.float64], sigma: NDArray[np.float64]
-) -> tuple[Measured, Measured]:
-    """Return slope and curvature of the photon transfer curve; curvature 0 if it is not significantly negative."""
+def _transfer(level: NDArray[np.float64], photons: NDArray[np.float64], sigma: NDArray[np.float64]) -> Measured:
+    """Return the slope at no light of the photon transfer curve, a parabola if it bends down significantly."""
     keep = np.ones(level.shape, bool)
     for _ in range(3):
         curved, covariance = _weighted_fit(np.stack([level, level**2], 1)[keep], photons[keep], sigma[keep])
@@ -157,9 +156,9 @@ def _transfer(
     inflation = max(1.0, robust_sigma(pull[keep]))
     errors = np.sqrt(np.diag(covariance)) * inflation
     if curved[1] < -3 * errors[1]:
-        return Measured(float(curved[0]), float(errors[0])), Measured(float(curved[1]), float(errors[1]))
+        return Measured(float(curved[0]), float(errors[0]))
     straight, covariance = _weighted_fit(level[keep, None], photons[keep], sigma[keep])
-    return Measured(float(straight[0]), float(np.sqrt(covariance[0, 0]) * inflation)), Measured(0.0, 0.0)
+    return Measured(float(straight[0]), float(np.sqrt(covariance[0, 0]) * inflation))
 
 
 def _weighted_fit(

@@ -90,7 +90,9 @@ def check_alike(planes: Sequence[Planes], what: str) -> None:
         raise DataError(f"{what}: frames of different read-outs are mixed: {found}. Combine them apart.")
 
 
-def without_outliers(planes: Sequence[Planes], what: str, *, level_tolerance: float) -> list[Planes]:
+def without_outliers(
+    planes: Sequence[Planes], what: str, *, level_tolerance: float, noise_ratio: float = 1.5
+) -> list[Planes]:
     """Leave out frames whose level or noise is not that of their fellows, with a warning that names them.
 
     Parameters
@@ -101,6 +103,8 @@ def without_outliers(planes: Sequence[Planes], what: str, *, level_tolerance: fl
         For messages.
     level_tolerance
         By how much (in the frames' unit) a level may differ before it can be called wrong.
+    noise_ratio
+        By which factor a noise may differ.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def without_outliers(planes: Sequence[Planes], what: str, *, level_tolerance: fl
     reasons = {plane: "holds no signal at all" for plane in planes if not plane.noise > 0}
     alive = [plane for plane in planes if plane not in reasons]
     if len(alive) >= _FEWEST:
-        reasons |= _deviants(alive, level_tolerance)
+        reasons |= _deviants(alive, level_tolerance, noise_ratio)
     for plane, reason in reasons.items():
         logger.warning("%s: %s %s; it is left out.", what, plane.name, reason)
     good = [plane for plane in planes if plane not in reasons]
@@ -121,7 +125,7 @@ def without_outliers(planes: Sequence[Planes], what: str, *, level_tolerance: fl
     return good
 
 
-def _deviants(planes: Sequence[Planes], tolerance: float) -> dict[Planes, str]:
+def _deviants(planes: Sequence[Planes], tolerance: float, ratio: float) -> dict[Planes, str]:
     levels = np.array([plane.level for plane in planes])
     noises = np.array([plane.noise for plane in planes])
     level, noise = np.median(levels), np.median(noises)
@@ -130,7 +134,7 @@ def _deviants(planes: Sequence[Planes], tolerance: float) -> dict[Planes, str]:
     for plane in planes:
         if abs(plane.level - level) > limit:
             reasons[plane] = f"has the level {plane.level:.6g} where the others have {level:.6g}"
-        elif not noise / 1.5 < plane.noise < 1.5 * noise:
+        elif not noise / ratio < plane.noise < ratio * noise:
             reasons[plane] = f"has the noise {plane.noise:.4g} where the others have {noise:.4g}"
     return reasons
 

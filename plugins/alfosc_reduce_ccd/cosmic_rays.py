@@ -1,0 +1,108 @@
+"""Cosmic rays, found on the frame as it was read, with sky and objects known to the detector."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.flags import Flag
+from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.step import Step
+from alfosc_reduce_ccd.background import smooth_light
+from alfosc_reduce_ccd.naming import name_of, title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_TOO_MANY = 0.02
+
+
+class RejectCosmicRays(Step):
+    """Flag cosmic rays (L.A.Cosmic, van Dokkum 2001) against a model of sky and objects; the data stay as they are."""
+
+    threshold: float = 5.0
+    """Significance of a cosmic ray, in standard deviations of the noise."""
+    neighbours: float = 0.3
+    """Fraction of `threshold` at which pixels beside a cosmic ray are taken to belong to it."""
+    contrast: float = 3.0
+    """How much sharper than a star or a line (ratio of Laplacian to fine structure) a cosmic ray must be."""
+
+    def __call__(self, image: CCDData) -> CCDData:
+        """Return the frame with ``COSMIC_RAY`` flags.
+
+        Parameters
+        ----------
+        image
+            Electrons, dispersion along x, still with its sky.
+        """
+        noise = float(image.meta.get("RDNOISE", 0.0))
+        good = usable(image)
+        data = np.where(good, image.data, 0).astype(np.float32)
+        light = smooth_light(data, good, noise)
+        hit = cosmic_rays(
+            data, light, ~good, noise,
+            threshold=self.threshold, neighbours=self.neighbours, contrast=self.contrast,
+        )  # fmt: skip
+        if hit.mean() > _TOO_MANY:
+            share = 100 * hit.mean()
+            logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
+        flags = flags_of(image)
+        flags[hit] |= Flag.COSMIC_RAY
+        variance = None if image.uncertainty is None else variance_of(image)
+        unit = image.unit.to_string()
+        return make_image(image.data, unit=unit, header=image.meta, variance=variance, flags=flags)
+
+    def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Show the frame with the cosmic rays marked."""
+        from alfosc_reduce_ccd.figures import cosmic_ray_figure
+
+        yield "cosmic_rays", cosmic_ray_figure(result, title_of(result))
+
+    def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return how many pixels were hit, and how many an hour and square centimetre would be (if exposed)."""
+        hit = int(np.count_nonzero(flags_of(result) & Flag.COSMIC_RAY))
+        return {"cosmic_ray_pixels": hit, "cosmic_ray_fraction": hit / result.data.size}
+
+
+def cosmic_rays(
+    data: NDArray[np.float32],
+    light: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    noise: float,
+    *,
+    threshold: float = 5.0,
+    neighbours: float = 0.3,
+    contrast: float = 3.0,
+) -> NDArray[np.bool_]:
+    """Return true where a cosmic ray hit.
+
+    Parameters
+    ----------
+    data
+        Electrons, shape (ny, nx).
+    light
+        Model of sky and objects, electrons; the noise is that of this light, so that a hit does not hide in its own.
+    bad
+        True where a pixel cannot be judged.
+    noise
+        Read noise, electron.
+    threshold, neighbours, contrast
+        As for `RejectCosmicRays`.
+    """
+    from astroscrappy import detect_cosmics
+
+    variance = np.maximum(light, 0) + max(noise, 1.0) ** 2
+    found, _ = detect_cosmics(
+        data, inmask=bad, inbkg=light.astype(np.float32), invar=variance.astype(np.float32), gain=1.0,
+        readnoise=max(noise, 1.0), satlevel=np.inf, sigclip=threshold, sigfrac=neighbours, objlim=contrast, niter=4,
+        sepmed=True, cleantype="meanmask",
+    )  # fmt: skip
+    return np.asarray(found, bool) & ~bad
