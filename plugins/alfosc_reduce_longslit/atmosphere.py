@@ -1,0 +1,88 @@
+"""What the atmosphere does to a spectrum: extinction by air mass, and where molecules absorb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import astropy.units as u
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from numpy.typing import ArrayLike, NDArray
+
+    from alfosc_reduce.instrument import Instrument
+
+TELLURIC_BANDS = ((6860.0, 6965.0), (7155.0, 7345.0), (7585.0, 7715.0), (8125.0, 8365.0), (8920.0, 9850.0))
+"""Bands of O2 (B, A) and H2O stronger than some percent at moderate resolution, Angstrom, vacuum."""
+
+BALMER_LINES = (6564.6, 4862.7, 4341.7, 4102.9, 3971.2, 3890.2)
+"""H alpha to H 8, Angstrom, vacuum."""
+
+BALMER_HALF_WIDTH = 20.0
+"""Half width in Angstrom of what is masked around each Balmer line."""
+
+
+def transmission(wavelength: ArrayLike, airmass: float, instrument: Instrument) -> NDArray[np.float64]:
+    """Return the part of the light that the atmosphere lets through (extinction without molecular bands).
+
+    Parameters
+    ----------
+    wavelength
+        Angstrom, any shape. Beyond its ends the site's extinction curve is held constant.
+    airmass
+        At the middle of the exposure.
+    instrument
+        Knows its site's extinction in magnitudes an air mass.
+    """
+    table = instrument.extinction()
+    curve = u.Quantity(table["wavelength"], u.AA).value
+    magnitudes = u.Quantity(table["extinction"]).value
+    result: NDArray[np.float64] = 10 ** (-0.4 * airmass * np.interp(np.asarray(wavelength), curve, magnitudes))
+    return result
+
+
+def airmass_of(header: Header, instrument: Instrument) -> float:
+    """Return the air mass at the middle of an exposure, from the header or else from pointing, site and time.
+
+    Raises
+    ------
+    DataError
+        If it cannot be worked out.
+    """
+    value = header.get("AIRMASS")
+    if isinstance(value, int | float) and 1 <= value < 40:
+        return float(value)
+    name = header.get("FILENAME", header.get("OBJECT", "a frame"))
+    if value is not None or "DATE-AVG" not in header:
+        raise DataError(f"{name}: no usable air mass (AIRMASS = {value!r}); put it into the header")
+    return _computed_airmass(header, instrument)
+
+
+def _computed_airmass(header: Header, instrument: Instrument) -> float:
+    from astropy.coordinates import AltAz
+    from astropy.time import Time
+    from astropy.utils import iers
+
+    with iers.conf.set_temp("auto_download", False):
+        time = Time(header["DATE-AVG"], scale="utc", location=instrument.site())
+        place = instrument.pointing(header).transform_to(AltAz(obstime=time, location=instrument.site()))
+    if place.alt.deg < 5:
+        raise DataError(f"{header.get('FILENAME', 'a frame')}: the target is {place.alt.deg:.0f} deg above the horizon")
+    return float(place.secz)
+
+
+def inside(low: ArrayLike, high: ArrayLike, regions: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
+    """Return which of the intervals `low` ... `high` (Angstrom) touch one of `regions` (same shape)."""
+    lows, highs = np.asarray(low), np.asarray(high)
+    touched = np.zeros(lows.shape, bool)
+    for first, last in regions:
+        touched |= (highs > first) & (lows < last)
+    return touched
+
+
+def balmer_regions() -> tuple[tuple[float, float], ...]:
+    """Return the intervals masked around the Balmer lines, Angstrom."""
+    return tuple((line - BALMER_HALF_WIDTH, line + BALMER_HALF_WIDTH) for line in BALMER_LINES)

@@ -1,0 +1,235 @@
+"""Flux calibration: electrons to erg / (s cm2 Angstrom) above the atmosphere, in one and two dimensions."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import astropy.units as u
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.flags import Flag
+from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
+from alfosc_reduce.step import Step
+from alfosc_reduce_longslit.atmosphere import TELLURIC_BANDS, airmass_of, inside, transmission
+from alfosc_reduce_longslit.rectification import grid_of
+from alfosc_reduce_longslit.resampling import edges_of
+from alfosc_reduce_longslit.response_points import FLUX_DENSITY, exposure_time, frame_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.io.fits import Header
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from specutils import Spectrum, SpectrumList
+
+    from alfosc_reduce.instrument import Instrument
+    from alfosc_reduce_longslit.products import Response
+
+_log = logging.getLogger(__name__)
+
+
+class Calibration(NamedTuple):
+    """What multiplies electrons an Angstrom.
+
+    Attributes
+    ----------
+    factor
+        erg / (s cm2 Angstrom) for one electron an Angstrom, 0 outside the calibrated range, shape (n,).
+    error
+        Its relative error, shape (n,).
+    flags
+        ``OUTSIDE_CALIBRATION`` and ``TELLURIC``, shape (n,).
+    """
+
+    factor: NDArray[np.float64]
+    error: NDArray[np.float64]
+    flags: NDArray[np.int16]
+
+
+class CalibrateFlux(Step):
+    """Turn extracted electrons into flux above the atmosphere.
+
+    Exposure time, extinction at mid-exposure and response are divided out; the error of the response is propagated.
+    Beyond the range where the response was measured the flux is 0 and flagged ``OUTSIDE_CALIBRATION``. Telluric bands
+    are flagged, not corrected. Without a response the spectra stay in electrons, with a warning.
+    """
+
+    def __call__(self, spectra: SpectrumList, instrument: Instrument, response: Response | None = None) -> SpectrumList:
+        """Return the calibrated spectra; a single ``Spectrum`` may be given too and then one is returned."""
+        single = type(spectra).__name__ == "Spectrum"
+        members = [spectra] if single else list(spectra)
+        if response is None:
+            if members:
+                _log.warning("%s: no response was measured, so the spectra stay in electrons.", frame_name(members[0]))
+            done = [_unchanged(spectrum) for spectrum in members]
+        else:
+            done = [calibrate_spectrum(spectrum, instrument, response) for spectrum in members]
+        return done[0] if single else type(spectra)(done)
+
+    def quality(self, result: SpectrumList, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return the median flux and signal to noise, and for a standard star how it compares with its table."""
+        from alfosc_reduce_longslit.flux_quality import flux_quality
+
+        return flux_quality(result, inputs.get("instrument"))
+
+    def figures(self, result: SpectrumList, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the brightest spectrum, and for a standard star its comparison with the table."""
+        from alfosc_reduce_longslit.flux_figures import flux_figures
+
+        yield from flux_figures(result, inputs.get("instrument"))
+
+
+class CalibrateFlux2D(Step):
+    """Turn a rectified frame in electrons an Angstrom into flux above the atmosphere, row by row.
+
+    The same numbers as `CalibrateFlux`; every row is the flux that fell on that row of the detector.
+    """
+
+    def __call__(self, image: CCDData, instrument: Instrument, response: Response | None = None) -> CCDData:
+        """Return the calibrated frame."""
+        if response is None:
+            name = image.meta.get("FILENAME", image.meta.get("OBJECT", "a frame"))
+            _log.warning("%s: no response was measured, so the rectified frame stays in electrons.", name)
+            return image.copy()
+        return calibrate_image(image, instrument, response)
+
+    def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return the unit and the calibrated part of the frame."""
+        outside = (flags_of(result) & int(Flag.OUTSIDE_CALIBRATION)) != 0
+        return {"calibrated": result.unit.is_equivalent(FLUX_DENSITY), "calibrated_fraction": float(1 - outside.mean())}
+
+    def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the calibrated frame."""
+        from alfosc_reduce_longslit.rectification_figures import rectified_figure
+
+        yield "flux_2d", rectified_figure(result, title="calibrated")
+
+
+def calibration(
+    wavelength: NDArray[np.float64], exposure: float, airmass: float, instrument: Instrument, response: Response
+) -> Calibration:
+    """Work out what turns electrons an Angstrom into flux.
+
+    Parameters
+    ----------
+    wavelength
+        Vacuum, topocentric, Angstrom, shape (n,).
+    exposure
+        Seconds.
+    airmass
+        At mid-exposure.
+    instrument
+        Knows the extinction.
+    response
+        From `MeasureResponse`.
+    """
+    # Half a grid step of rounding must not lose the first and last calibrated pixel.
+    low, high = response.wavelengths
+    outside = (wavelength < low - 1e-6) | (wavelength > high + 1e-6)
+    sensitivity = np.exp(np.interp(wavelength, response.wavelength, np.log(response.response)))
+    through = transmission(wavelength, airmass, instrument)
+    factor = np.where(outside, 0, 1 / (exposure * sensitivity * through))
+    error = np.where(outside, 0, np.interp(wavelength, response.wavelength, response.error))
+    flags = np.where(outside, int(Flag.OUTSIDE_CALIBRATION), 0).astype(np.int16)
+    flags[inside(wavelength, wavelength, TELLURIC_BANDS)] |= Flag.TELLURIC
+    return Calibration(factor, error, flags)
+
+
+def calibrate_spectrum(spectrum: Spectrum, instrument: Instrument, response: Response) -> Spectrum:
+    """Return one spectrum in erg / (s cm2 Angstrom).
+
+    Parameters
+    ----------
+    spectrum
+        In electrons a pixel against vacuum topocentric wavelength.
+    instrument, response
+        As for `calibration`.
+
+    Raises
+    ------
+    DataError
+        If it is in another unit, or its exposure time or air mass is not known.
+    """
+    if spectrum.flux.unit != u.electron:
+        raise DataError(f"{frame_name(spectrum)}: flux calibration needs electrons, found {spectrum.flux.unit}")
+    wavelength = spectrum.spectral_axis.to_value(u.AA)
+    header = header_of(spectrum)
+    airmass = airmass_of(header, instrument)
+    found = calibration(wavelength, exposure_time(spectrum), airmass, instrument, response)
+    factor = found.factor / np.diff(edges_of(wavelength))
+    flux = spectrum.flux.value * factor
+    return make_spectrum(
+        wavelength * u.AA,
+        flux * FLUX_DENSITY,
+        variance=spectrum_variance(spectrum) * factor**2 + (flux * found.error) ** 2,
+        header=_stated(header, airmass, response),
+        flags=spectrum_flags(spectrum) | found.flags,
+        columns=_columns(spectrum, factor, found),
+    )
+
+
+def _columns(spectrum: Spectrum, factor: NDArray[np.float64], found: Calibration) -> dict[str, u.Quantity]:
+    """Calibrate what is in electrons too; what is not (a resolution, a count) stays as it is."""
+    columns = columns_of(spectrum)
+    electrons = {name for name, column in columns.items() if getattr(column, "unit", None) == u.electron}
+    done = {n: c.value * factor * FLUX_DENSITY if n in electrons else c for n, c in columns.items()}
+    for name in electrons:
+        # The error of a flux takes in the error of the response as the optimal flux's does.
+        if name.startswith("ERR_") and f"FLUX_{name[4:]}" in electrons:
+            extra = done[f"FLUX_{name[4:]}"].value * found.error
+            done[name] = np.hypot(done[name].value, extra) * FLUX_DENSITY
+    return done
+
+
+def calibrate_image(image: CCDData, instrument: Instrument, response: Response) -> CCDData:
+    """Return a rectified frame in erg / (s cm2 Angstrom); raises `DataError` if it is not rectified electrons."""
+    from astropy.nddata import VarianceUncertainty
+
+    name = str(image.meta.get("FILENAME", image.meta.get("OBJECT", "a frame")))
+    if image.unit != u.electron / u.AA:
+        raise DataError(f"{name}: flux calibration in 2D needs rectified electrons an Angstrom, found {image.unit}")
+    wavelength = grid_of(image.meta, image.shape[1]).centres()
+    airmass = airmass_of(image.meta, instrument)
+    exposure = image.meta.get("EXPTIME")
+    if not isinstance(exposure, int | float) or not exposure > 0:
+        raise DataError(f"{name}: no exposure time (EXPTIME = {exposure!r}); put it into the header")
+    found = calibration(wavelength, float(exposure), airmass, instrument, response)
+    flux = np.asarray(image.data) * found.factor
+    variance = variance_of(image) * found.factor**2 + (flux * found.error) ** 2
+    result = make_image(
+        flux,
+        unit=FLUX_DENSITY.to_string(),
+        header=_stated(image.meta, airmass, response),
+        flags=flags_of(image) | found.flags,
+    )
+    # The square of 1e-19 does not fit into 32 bits.
+    result.uncertainty = VarianceUncertainty(np.where(np.isfinite(variance), variance, 0))
+    return result
+
+
+def _unchanged(spectrum: Spectrum) -> Spectrum:
+    return make_spectrum(
+        spectrum.spectral_axis.to_value(u.AA) * u.AA,
+        spectrum.flux,
+        variance=spectrum_variance(spectrum),
+        header=header_of(spectrum),
+        flags=spectrum_flags(spectrum),
+        columns=columns_of(spectrum),
+    )
+
+
+def _stated(header: Header, airmass: float, response: Response) -> Header:
+    """Say in the header what was applied."""
+    header = header.copy()
+    header["FLUXCAL"] = (True, "flux calibrated")
+    header["AIRMASS"] = (airmass, "air mass that the extinction was corrected for")
+    header["FCALWMIN"] = (response.wavelengths[0], "first calibrated wavelength, Angstrom")
+    header["FCALWMAX"] = (response.wavelengths[1], "last calibrated wavelength, Angstrom")
+    stars = sorted({str(row["star"]) for row in response.frames if row["used"]})
+    header["FCALSTAR"] = (", ".join(stars)[:60], "standard stars of the response")
+    return header

@@ -1,0 +1,147 @@
+"""Straight two-dimensional spectra: the wavelength along x, the slit along y, flux conserved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.parameters import Angstrom
+from alfosc_reduce.step import Step
+from alfosc_reduce_longslit.resampling import Resampled, Scale, WavelengthGrid, resample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.io.fits import Header
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_longslit.products import WavelengthSolution
+
+
+class Rectify(Step):
+    """Resample a long-slit frame to a straight wavelength axis, conserving flux.
+
+    The result is in electrons an Angstrom (so that a change of the step changes no value), with the variance of each
+    pixel alone; resampling correlates neighbours, and ``NOISECOR`` in the header says by how much the error of a sum
+    of many pixels along a row exceeds the quadratic sum of theirs. The header carries a FITS WCS: wavelength in
+    vacuum, topocentric, and arc seconds along the slit from the first row.
+    """
+
+    step: Angstrom | None = None
+    """Size of an output pixel; by default the median dispersion. For a logarithmic axis, at the first wavelength."""
+
+    scale: Scale = "linear"
+    """Equal pixels in wavelength (``linear``) or in its logarithm (``log``: equal steps of velocity)."""
+
+    first: Angstrom | None = None
+    """Centre of the first output pixel; by default all of the frame is covered."""
+
+    last: Angstrom | None = None
+    """The last wavelength to be covered; by default all of the frame."""
+
+    def __call__(self, image: CCDData, wavelengths: WavelengthSolution) -> CCDData:
+        """Return the rectified frame, electrons an Angstrom."""
+        if image.shape != tuple(wavelengths.shape):
+            raise DataError(
+                f"{_name(image)}: rectification: the frame is {_size(image.shape)}, the wavelength solution is for "
+                f"{_size(wavelengths.shape)}; use an arc of the same window and binning"
+            )
+        edges = pixel_edges(wavelengths)
+        grid = self.grid(edges)
+        found = resample(grid.positions(edges), np.asarray(image.data), variance_of(image), flags_of(image), grid.size)
+        return _image(image, grid, found)
+
+    def grid(self, edges: NDArray[np.float64]) -> WavelengthGrid:
+        """Return the output axis for pixels with these edges (ny, nx + 1), in Angstrom."""
+        step = float(np.median(np.diff(edges, axis=1))) if self.step is None else float(self.step.to_value("Angstrom"))
+        low = float(edges[:, 0].min()) + step / 2 if self.first is None else float(self.first.to_value("Angstrom"))
+        high = float(edges[:, -1].max()) if self.last is None else float(self.last.to_value("Angstrom"))
+        if high <= low or step <= 0:
+            raise DataError(
+                f"rectification: no wavelengths between {low:.1f} and {high:.1f} Angstrom in steps of {step:.3f}; "
+                f"the frame covers {edges.min():.1f} to {edges.max():.1f}: set `first`, `last` and `step` inside that"
+            )
+        grid = WavelengthGrid(low, step, 1, self.scale)
+        return WavelengthGrid(low, step, int(np.ceil(float(grid.positions(high)) + 0.5 - 1e-9)), self.scale)
+
+    def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return the axis, the noise correction factor and how well flux was conserved."""
+        return {
+            "step_angstrom": float(result.meta["CDELT1"]),
+            "first_angstrom": float(result.meta["CRVAL1"]),
+            "pixels": int(result.shape[1]),
+            "noise_correction": float(result.meta["NOISECOR"]),
+            "usable_fraction": float(1 - np.mean(result.mask)),
+        }
+
+    def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the rectified frame."""
+        from alfosc_reduce_longslit.rectification_figures import rectified_figure
+
+        yield "rectified", rectified_figure(result)
+
+
+def pixel_edges(wavelengths: WavelengthSolution) -> NDArray[np.float64]:
+    """Return the wavelengths at the edges of all pixels, shape (ny, nx + 1), rising along x.
+
+    Raises
+    ------
+    DataError
+        If the solution does not rise everywhere.
+    """
+    ny, nx = wavelengths.shape
+    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)
+    edges = wavelengths(x[None, :], y[:, None])
+    if not np.all(np.diff(edges, axis=1) > 0):
+        raise DataError("the wavelength solution turns back somewhere on the frame: fit the arc with a lower degree")
+    return edges
+
+
+def grid_of(header: Header, size: int) -> WavelengthGrid:
+    """Return the wavelength axis that a rectified frame's header describes; raises `DataError` if it has none."""
+    kind = str(header.get("CTYPE1", ""))
+    if kind not in ("WAVE", "WAVE-LOG"):
+        raise DataError(f"the frame has no rectified wavelength axis (CTYPE1 = {kind!r}): rectify it first")
+    scale: Scale = "log" if kind == "WAVE-LOG" else "linear"
+    return WavelengthGrid(float(header["CRVAL1"]), float(header["CDELT1"]), size, scale)
+
+
+def _image(image: CCDData, grid: WavelengthGrid, found: Resampled) -> CCDData:
+    width = np.diff(grid.edges())
+    return make_image(
+        found.data / width,
+        unit=f"{image.unit.to_string()} / Angstrom",
+        variance=found.variance / width**2,
+        flags=found.flags,
+        header=_header(image.meta, grid, found.noise_correction),
+    )
+
+
+def _header(original: Header, grid: WavelengthGrid, correction: float) -> Header:
+    header = original.copy()
+    scale = float(header.get("PIXSCALE", 1.0))
+    header["CTYPE1"] = ("WAVE" if grid.scale == "linear" else "WAVE-LOG", "wavelength")
+    header["CUNIT1"], header["CRPIX1"] = "Angstrom", 1.0
+    header["CRVAL1"] = (grid.first, "centre of the first pixel")
+    header["CDELT1"] = (grid.step, "Angstrom a pixel")
+    header["CTYPE2"], header["CUNIT2"], header["CRPIX2"] = "OFFSET", "arcsec", 1.0
+    header["CRVAL2"] = (0.0, "along the slit, from the first row")
+    header["CDELT2"] = scale
+    header["AIRORVAC"] = ("VACUUM", "medium of the wavelengths")
+    header["SPECSYS"] = ("TOPOCENT", "frame of the wavelengths")
+    header["DISPAXIS"] = (1, "wavelength along x")
+    header["NOISECOR"] = (round(correction, 4), "error of sums along x / naive error")
+    return header
+
+
+def _name(image: CCDData) -> str:
+    return str(image.meta.get("FILENAME", image.meta.get("OBJECT", "frame")))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]} pixels"

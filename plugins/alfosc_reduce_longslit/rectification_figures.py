@@ -1,0 +1,45 @@
+"""How a rectified frame looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+
+
+def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
+    """Return a picture of a rectified frame with its wavelength and slit axes, unusable pixels grey."""
+    from matplotlib.figure import Figure
+
+    from alfosc_reduce_longslit.rectification import grid_of
+
+    grid = grid_of(image.meta, image.shape[1])
+    usable = ~np.asarray(image.mask, bool)
+    shown = np.ma.masked_array(image.data, ~usable)
+    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    height = image.shape[0] * float(image.meta.get("CDELT2", 1.0))
+    edges = grid.edges()
+    low, high = limits_of(np.asarray(image.data)[usable])
+    # A logarithmic axis bends less than a pixel on this picture only if drawn by its own edges.
+    mesh = axes.pcolorfast(
+        edges, np.linspace(0, height, image.shape[0] + 1), shown, cmap="viridis", vmin=low, vmax=high
+    )
+    axes.set_facecolor("0.6")
+    axes.set(xlabel="wavelength (Å, vacuum)", ylabel="along the slit (arcsec)")
+    axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {image.meta.get('FILENAME', '')}".strip(), fontsize=10)
+    figure.colorbar(mesh, ax=axes, label=image.unit.to_string(), pad=0.01)
+    return figure
+
+
+def limits_of(values: np.ndarray) -> tuple[float, float]:
+    """Return limits of the colours that show the background's noise and the objects."""
+    if not values.size:
+        return 0.0, 1.0
+    sample = values[:: max(1, values.size // 100_000)]
+    low, middle, high = np.percentile(sample, [1, 50, 99.7])
+    return float(low), float(high if high > middle else low + 1)

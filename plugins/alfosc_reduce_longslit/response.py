@@ -1,0 +1,177 @@
+"""The response of telescope and spectrograph, measured from standard stars."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.step import Step
+from alfosc_reduce_longslit.products import Response
+from alfosc_reduce_longslit.response_curve import Curve, fit_curve
+from alfosc_reduce_longslit.response_frames import Alignment, align
+from alfosc_reduce_longslit.response_points import Points, frame_name, measure_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from astropy.table import QTable
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from specutils import SpectrumList
+
+    from alfosc_reduce.instrument import Instrument
+
+_log = logging.getLogger(__name__)
+
+GRID_STEP = 5.0
+"""Sampling of the response curve in Angstrom."""
+
+
+class MeasureResponse(Step):
+    """Measure the response from all standard frames of a setup.
+
+    The spectrum of each star is corrected for extinction at mid-exposure, summed in the bins of its table and divided
+    by the table. Frames are brought to the scale of the one that caught most light by a quadratic in wavelength. A
+    spline through the logarithm of all points, its stiffness chosen by leaving points out, is the response; it has no
+    value outside the bins that were measured.
+    """
+
+    mask_lines: bool = True
+    """Leave the Balmer lines out, where a small difference in resolution or wavelength makes a large one in flux."""
+
+    def __call__(self, spectra: list[SpectrumList], instrument: Instrument) -> Response:
+        """Return the response; the brightest object of each frame is taken for the star."""
+        frames = self._points(spectra, instrument)
+        alignments = align(frames)
+        for alignment in alignments:
+            if alignment.remark:
+                _log.warning("Response: %s.", alignment.remark)
+        return combine_frames(frames, alignments)
+
+    def _points(self, spectra: list[SpectrumList], instrument: Instrument) -> list[Points]:
+        found, problems = [], []
+        for objects in spectra:
+            if not len(objects):
+                problems.append("a frame without any object")
+                continue
+            try:
+                points = measure_points(objects[0], instrument, mask_lines=self.mask_lines)
+                if points.used.sum() < 8:
+                    raise DataError(f"{points.frame}: only {points.used.sum()} bins of the table can be used")
+                found.append(points)
+            except DataError as error:
+                problems.append(str(error))
+                _log.warning("Response: %s is left out: %s", frame_name(objects[0]), error)
+        if not found:
+            raise DataError(f"response: no usable standard frame ({'; '.join(problems) or 'none given'})")
+        return found
+
+    def quality(self, result: Response, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return range, rms of the best frame (plain and cross-validated), number of knots and slit losses."""
+        from alfosc_reduce_longslit.response_quality import response_quality
+
+        return response_quality(result)
+
+    def figures(self, result: Response, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the response with its points and residuals."""
+        from alfosc_reduce_longslit.response_figures import response_figure
+
+        yield "response", response_figure(result)
+
+
+def combine_frames(frames: Sequence[Points], alignments: Sequence[Alignment]) -> Response:
+    """Fit one curve to the points of all frames.
+
+    Parameters
+    ----------
+    frames
+        Points of each frame.
+    alignments
+        How each compares with the best, from `align`.
+
+    Returns
+    -------
+    Response
+        On a grid of `GRID_STEP`; its points also say the ``predicted_residual`` (from the curve without that point)
+        and the ``reason`` against those not used.
+    """
+    x, y, error, used = _stacked(frames, alignments)
+    span = _span(frames, alignments)
+    curve = fit_curve(x, y, error, used, span)
+    grid = _grid(span)
+    return Response(
+        wavelength=grid,
+        response=np.exp(curve(grid)),
+        error=curve.error(grid),
+        wavelengths=span,
+        points=_points_table(frames, x, y, error, used, curve),
+        frames=_frames_table(frames, alignments),
+    )
+
+
+def _stacked(
+    frames: Sequence[Points], alignments: Sequence[Alignment]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    pairs = list(zip(frames, alignments, strict=True))
+    x = np.concatenate([points.wavelength for points in frames])
+    y = np.concatenate([np.log(p.response) - a.logarithm(p.wavelength) for p, a in pairs])
+    error = np.concatenate([np.hypot(p.error, 1e-4) for p in frames])
+    used = np.concatenate([p.used & a.used for p, a in pairs])
+    return x, y, error, used
+
+
+def _span(frames: Sequence[Points], alignments: Sequence[Alignment]) -> tuple[float, float]:
+    """Return the range between the outermost used bins."""
+    kept = [points for points, alignment in zip(frames, alignments, strict=True) if alignment.used]
+    return (
+        float(min(points.low[points.used].min() for points in kept)),
+        float(max(points.high[points.used].max() for points in kept)),
+    )
+
+
+def _grid(span: tuple[float, float]) -> NDArray[np.float64]:
+    return np.linspace(span[0], span[1], max(2, round((span[1] - span[0]) / GRID_STEP) + 1))
+
+
+def _points_table(
+    frames: Sequence[Points],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    error: NDArray[np.float64],
+    used: NDArray[np.bool_],
+    curve: Curve,
+) -> QTable:
+    from astropy.table import QTable
+
+    reason = np.concatenate([points.reason for points in frames]).astype("U10")
+    reason[used & ~curve.used] = "rejected"
+    table = QTable()
+    table["wavelength"] = x
+    table["width"] = np.concatenate([points.high - points.low for points in frames])
+    table["response"] = np.exp(y)
+    table["error"] = error
+    table["frame"] = np.concatenate([np.full(len(points.low), points.frame) for points in frames])
+    table["used"] = curve.used
+    table["residual"] = curve.residual
+    table["predicted_residual"] = curve.predicted_residual
+    table["reason"] = reason
+    table.meta["pieces"] = curve.pieces
+    table.meta["scatter"] = curve.scatter
+    return table
+
+
+def _frames_table(frames: Sequence[Points], alignments: Sequence[Alignment]) -> QTable:
+    from astropy.table import QTable
+
+    table = QTable()
+    table["frame"] = [points.frame for points in frames]
+    table["star"] = [points.star for points in frames]
+    table["airmass"] = [points.airmass for points in frames]
+    table["scale"] = [alignment.scale for alignment in alignments]
+    table["shape_scatter"] = [alignment.scatter for alignment in alignments]
+    table["used"] = [alignment.used for alignment in alignments]
+    table["remark"] = [alignment.remark for alignment in alignments]
+    return table
