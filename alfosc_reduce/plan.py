@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.frames import Frame
 from alfosc_reduce.matching import Item, MatchError, choose
 from alfosc_reduce.recipe import FRAMES
-from alfosc_reduce.wiring import Origin, WiredInput, WiredStep, Wiring
+from alfosc_reduce.wiring import WiredInput, WiredStep, Wiring
 
 Inputs = Mapping[str, Item | tuple[Item, ...] | None]
 
@@ -32,6 +32,8 @@ class Task:
         Why each calibration was chosen, a sentence each.
     warnings
         What the user should know before it runs.
+    twin
+        Tells tasks of one step from each other whose coordinates read alike; 0 as a rule.
     """
 
     step: WiredStep
@@ -40,19 +42,19 @@ class Task:
     time: float
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    twin: int = 0
 
     @property
     def label(self) -> str:
         """The frame, or the coordinates of the group, that tell this task from others of its step."""
-        if "frame" in self.coordinates:
-            return self.coordinates["frame"]
-        return " ".join(self.coordinates[c] for c in self.step.by if c != "sequence") or "all"
+        where = self.coordinates
+        own = [where["frame"]] if "frame" in where else [value for value in where.values() if value]
+        return " ".join([*own, f"({self.twin})"] if self.twin else own) or "all"
 
     @property
     def name(self) -> str:
         """Unique name, e.g. ``sky[ALDc200205]``."""
-        number = f" {self.coordinates['sequence']}" if "sequence" in self.step.by else ""
-        return f"{self.step.name}[{self.label}{number}]"
+        return f"{self.step.name}[{self.label}]"
 
     def items(self) -> list[Item]:
         """Return everything that goes in, flat."""
@@ -77,7 +79,6 @@ class Plan:
 
     tasks: list[Task] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
-    published: dict[str, Task | Frame] = field(default_factory=dict)
 
     def task(self, name: str) -> Task:
         """Return a task by its name."""
@@ -153,7 +154,7 @@ def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[
     alive = tuple(item for item in first if not item.blocked)
     here = dict(first[0].coordinates) if not step.gathers else {c: first[0].coordinates.get(c, "") for c in step.by}
     time = sum(item.time for item in first) / len(first)
-    task = Task(step, {}, here, time)
+    task = _named(Task(step, {}, here, time), made[step.name])
     try:
         if not alive:
             raise MatchError(f"needs {first[0].name}, which cannot run")
@@ -163,8 +164,16 @@ def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[
         made[step.name].append(Item(here, time, task=task.name, blocked=True))
         return
     warnings += [f"{item.name} is left out: it cannot run" for item in first if item.blocked]
-    plan.tasks.append(Task(step, inputs, here, time, tuple(reasons), tuple(warnings)))
+    plan.tasks.append(replace(task, inputs=inputs, reasons=tuple(reasons), warnings=tuple(warnings)))
     made[step.name].append(Item(here, time, task=task.name))
+
+
+def _named(task: Task, others: Sequence[Item]) -> Task:
+    """Return a task with a name that no other has, even where the same frame came in two ways."""
+    taken = {item.task for item in others}
+    while task.name in taken:
+        task = replace(task, twin=max(task.twin, 1) + 1)
+    return task
 
 
 def _join(
@@ -221,8 +230,3 @@ def restrict(plan: Plan, *, targets: Sequence[str] = (), only: Sequence[str] = (
         if (not targets or b.target in targets) and (not only or b.name.partition("[")[0] in only)
     ]
     return Plan([task for task in plan.tasks if task.name in keep], blocked)
-
-
-def outputs_of(plan: Plan, origin: Origin) -> list[Task]:
-    """Return the tasks whose products `origin` names."""
-    return [task for task in plan.tasks if task.step.name == origin.step]

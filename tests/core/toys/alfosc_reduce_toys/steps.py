@@ -1,0 +1,98 @@
+"""Steps that do next to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from alfosc_reduce import Step
+from alfosc_reduce.images import make_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.nddata import CCDData
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A dataclass product."""
+
+    positions: NDArray[np.float64]
+    lamp: str
+
+
+class SplitResult(NamedTuple):
+    """Two images."""
+
+    image: CCDData
+    sky: CCDData
+
+
+class Prepare(Step):
+    """Add a level to an image."""
+
+    level: float = 0.0
+    """What is added, ADU."""
+    label: str | None = None
+    """A parameter without a default value."""
+    weights: dict[str, float] = {"up": 1.0}
+    """A table of numbers, with a "quoted" word in its text."""
+
+    def __call__(self, image: CCDData) -> CCDData:
+        header = image.meta.copy()
+        return make_image(image.data + self.level, unit="electron", header=header, variance=image.uncertainty.array)
+
+    def quality(self, result: Any, **inputs: Any) -> dict[str, Any]:
+        return {"mean": float(result.data.mean()), "count": np.int64(24), "small": np.float32(0.5), "bad": float("nan")}
+
+
+class Stack(Step):
+    """Average images."""
+
+    scale: float = 1.0
+    """Factor on the mean."""
+
+    def __call__(self, frames: list[CCDData]) -> CCDData:
+        mean = np.mean([np.asarray(f.data, np.float64) for f in frames], axis=0) * self.scale
+        return make_image(mean, unit="electron", header=frames[0].meta, variance=frames[0].uncertainty.array)
+
+    def quality(self, result: Any, **inputs: Any) -> dict[str, Any]:
+        return {"frames": len(inputs["frames"])}
+
+
+class Subtract(Step):
+    """Subtract a bias, if there is one."""
+
+    def __call__(self, image: CCDData, bias: CCDData | None = None) -> CCDData:
+        level = 0 if bias is None else bias.data
+        return make_image(image.data - level, unit="electron", header=image.meta, variance=image.uncertainty.array)
+
+    def figures(self, result: Any, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        from matplotlib.figure import Figure
+
+        figure = Figure((1, 1), dpi=20)
+        figure.text(0.5, 0.5, "toy")
+        yield "look", figure
+
+
+class MeasureLines(Step):
+    """Find where the brightest pixels are."""
+
+    def __call__(self, arc: CCDData) -> Lines:
+        return Lines(np.argmax(np.asarray(arc.data), axis=1).astype(float), str(arc.meta.get("LAMP", "")))
+
+
+class Split(Step):
+    """Part an image into itself and its mean."""
+
+    def __call__(self, image: CCDData, lines: Lines) -> SplitResult:
+        sky = np.full(image.data.shape, np.asarray(image.data, np.float64).mean() + lines.positions.sum())
+        parts = (np.asarray(image.data) - sky, sky)
+        return SplitResult(
+            *(make_image(p, unit="electron", header=image.meta, variance=image.uncertainty.array) for p in parts)
+        )
