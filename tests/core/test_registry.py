@@ -27,12 +27,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     monkeypatch.setattr(registry, "entry_points", only)
     monkeypatch.setattr("stevedore._cache.get_group_all", lambda group: list(only(group=group)))
-    for function in (registry.plugins, registry.load_plugin):
-        function.cache_clear()
     yield tmp_path
-    monkeypatch.undo()
-    for function in (registry.plugins, registry.load_plugin):
-        function.cache_clear()
     for name in set(sys.modules) - known:
         if name.startswith("fake_"):
             del sys.modules[name]
