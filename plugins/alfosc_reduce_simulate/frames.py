@@ -1,0 +1,178 @@
+"""One frame: expected electrons of every kind of exposure, its noise, and the raw file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce_simulate.cosmic_rays import cosmic_rays
+from alfosc_reduce_simulate.detector import read_out
+from alfosc_reduce_simulate.dispersion import Dispersion
+from alfosc_reduce_simulate.headers import air_mass, headers
+from alfosc_reduce_simulate.light import (
+    Conditions,
+    SourceLight,
+    arc_light,
+    flat_light,
+    response_pattern,
+    sky_light,
+    source_light,
+)
+from alfosc_reduce_simulate.spectrograph import Spectrograph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from astropy.coordinates import EarthLocation
+    from astropy.io.fits import Header
+    from numpy.typing import NDArray
+
+    from alfosc_reduce.instrument import Instrument
+    from alfosc_reduce_simulate.exposures import Exposure, Night
+
+
+@dataclass(frozen=True)
+class SimulatedFrame:
+    """A raw frame and its truth.
+
+    Attributes
+    ----------
+    exposure
+        What was observed.
+    primary, header
+        Headers of the file and of its image.
+    data
+        Raw ADU, rows and columns of the read-out.
+    level
+        Bias level in ADU.
+    conditions
+        Air mass, seeing and velocity.
+    sources
+        Light of each source.
+    cosmic_rays
+        Raw electrons of cosmic rays.
+    spectrograph
+        The setting, flexure included.
+    """
+
+    exposure: Exposure
+    primary: Header
+    header: Header
+    data: NDArray[np.uint32]
+    level: float
+    conditions: Conditions
+    sources: tuple[SourceLight, ...]
+    cosmic_rays: NDArray[np.float64] = field(repr=False)
+    spectrograph: Spectrograph = field(repr=False)
+
+    def write(self, path: Path) -> Path:
+        """Write the raw file: a header without data, and one image of 32-bit integers with an offset of 2^31."""
+        from astropy.io import fits
+
+        image = fits.ImageHDU(self.data, self.header, name="im1")
+        primary = fits.PrimaryHDU(header=self.primary)
+        fits.HDUList([primary, image]).writeto(path, overwrite=True)
+        return path
+
+
+def spectrograph_of(night: Night, instrument: Instrument) -> Spectrograph:
+    """Return the setting of a night; raises `DataError` for a grism that the instrument does not know."""
+    from alfosc_reduce_alfosc.setups import find_slit
+    from astropy.io.fits import Header
+
+    slit = find_slit(night.slit)
+    disperser = instrument.disperser(Header({"ALGRNM": night.grism, "ALAPRTNM": night.slit}))
+    horizontal = slit.orientation == "Horizontal"
+    return Spectrograph(
+        dispersion=Dispersion(disperser),
+        readout=night.readout,
+        axis=2 if horizontal else 1,
+        sign=-1 if horizontal else 1,
+        slit_width=slit.width,
+        filters=(night.filter,),
+        second_order=night.second_order,
+    )
+
+
+def simulate_frame(night: Night, exposure: Exposure, instrument: Instrument) -> SimulatedFrame:
+    """Simulate one exposure of a night.
+
+    Parameters
+    ----------
+    night, exposure
+        From `exposures`; the same two give the same frame, bit for bit, whatever was simulated before.
+    instrument
+        Whose tables of grisms, lamps and extinction are used.
+    """
+    rng = np.random.default_rng(exposure.seed)
+    setting = _flexed(spectrograph_of(night, instrument), night, exposure)
+    conditions = _conditions(night, exposure, instrument, rng)
+    level = (
+        night.detector.level + night.detector.drift * rng.standard_normal() - (200 if exposure.kind == "bias" else 0)
+    )
+    sources = _sources(night, exposure, setting, conditions)
+    light = setting.raw(_expected(night, exposure, setting, instrument, sources)) * night.readout.illuminated()
+    hits = cosmic_rays(night.readout, exposure.seconds, night.detector.cosmic_rays, rng)
+    data = read_out(
+        light + hits, detector=night.detector, readout=night.readout, exposure=exposure.seconds, level=level, rng=rng
+    )
+    primary, header = headers(night, exposure, instrument.site(), "Horizontal" if setting.axis == 2 else "Vertical")
+    primary["DATAMIN"], primary["DATAMAX"] = int(data[0, 0]), int(data[1:].max())
+    return SimulatedFrame(exposure, primary, header, data, level, conditions, sources, hits, setting)
+
+
+def _expected(
+    night: Night, exposure: Exposure, setting: Spectrograph, instrument: Instrument, sources: tuple[SourceLight, ...]
+) -> NDArray[np.float64]:
+    """Return the oriented electrons on fully exposed pixels."""
+    if exposure.kind == "bias":
+        return np.zeros((setting.slit.size - 1, setting.borders.size - 1))
+    if exposure.kind == "flat":
+        light = flat_light(exposure, setting)
+    elif exposure.kind == "arc":
+        light = arc_light(night, exposure, setting, instrument)
+    else:
+        light = sky_light(night, exposure, setting)
+        for source in sources:
+            light = light + source.image
+    return light * response_pattern(setting, night.detector)
+
+
+def _sources(
+    night: Night, exposure: Exposure, setting: Spectrograph, conditions: Conditions
+) -> tuple[SourceLight, ...]:
+    if exposure.kind not in ("object", "standard") or exposure.target is None:
+        return ()
+    return tuple(source_light(night, exposure, setting, source, conditions) for source in exposure.target.sources)
+
+
+def _flexed(setting: Spectrograph, night: Night, exposure: Exposure) -> Spectrograph:
+    if exposure.kind not in ("object", "standard") or night.flexure == (0.0, 0.0):
+        return setting
+    shift, stretch = night.flexure
+    return replace(setting, dispersion=replace(setting.dispersion, shift=shift, stretch=stretch))
+
+
+def _conditions(night: Night, exposure: Exposure, instrument: Instrument, rng: np.random.Generator) -> Conditions:
+    site, target, table = instrument.site(), exposure.target, instrument.extinction()
+    airmass = air_mass(target.ra, target.dec, exposure.middle, site) if target else 1.0
+    return Conditions(
+        airmass=airmass,
+        seeing=night.seeing * airmass**0.6 * (1 + 0.04 * rng.standard_normal()),
+        velocity=_velocity(exposure, site) if exposure.kind in ("object", "standard") else 0.0,
+        extinction=(np.array(table["wavelength"], dtype=np.float64), np.array(table["extinction"], dtype=np.float64)),
+    )
+
+
+def _velocity(exposure: Exposure, site: EarthLocation) -> float:
+    """Return what is added to a velocity measured at the telescope to make it barycentric, m/s."""
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
+
+    if exposure.target is None:
+        return 0.0
+    where = SkyCoord(exposure.target.ra, exposure.target.dec, unit="deg")
+    time = Time(exposure.middle, scale="utc", location=site)
+    return float(where.radial_velocity_correction(kind="barycentric", obstime=time).to_value("m/s"))

@@ -1,0 +1,124 @@
+"""Calibration light: arc lamps and the halogen lamp, with scattered light and the fringes of the detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce_simulate.smearing import STEP
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from alfosc_reduce.instrument import Instrument
+    from alfosc_reduce_simulate.spectrograph import Spectrograph
+
+ARC_PHOTONS = 6e5
+"""Photons a second of a lamp's strongest line in one unbinned pixel of a 1 arcsec slit: saturated in 3 s."""
+ARC_GLOW = 90.0
+"""Electrons a second of continuum and scattered light of the arcs, an unbinned pixel."""
+ARGON = 0.05
+"""Argon is in the helium and neon lamps too, this strong."""
+HALOGEN_PEAK = 1.3e3
+"""Electrons a second in an unbinned pixel at the brightest wavelength of the halogen lamp."""
+HALOGEN_TEMPERATURE = 2350.0
+"""Colour temperature in kelvin, from the real flats over the efficiency."""
+SCATTERED = 0.05
+"""Scattered light of the flats, of the peak."""
+
+
+def arc_cells(spectrograph: Spectrograph, lines: QTable, exposure: float) -> NDArray[np.float64]:
+    """Return the electrons of an arc in the cells of the grid, for one unbinned pixel of slit.
+
+    Parameters
+    ----------
+    spectrograph
+        The setting.
+    lines
+        Columns ``wavelength`` (vacuum) and ``strength`` (1 for the strongest line of a lamp), from `lamp_lines`.
+    exposure
+        In seconds.
+    """
+    wavelength = np.asarray(lines["wavelength"], dtype=np.float64)
+    photons = ARC_PHOTONS * spectrograph.slit_width * exposure * np.asarray(lines["strength"], dtype=np.float64)
+    glow = halogen_cells(spectrograph, 1.0, scattered=0.5)
+    background = ARC_GLOW * exposure * STEP * glow / max(float(glow.max()), 1e-300)
+    return spectrograph.disperse_lines(wavelength, photons) + background
+
+
+def lamp_lines(instrument: Instrument, lamps: tuple[str, ...]) -> QTable:
+    """Return the lines of the lamps as they shine: strongest line of each element 1, argon as a trace in He and Ne.
+
+    Parameters
+    ----------
+    instrument
+        Whose tables are used.
+    lamps
+        Of ``He``, ``Ne`` and ``ThAr``.
+    """
+    from astropy.table import vstack
+
+    share = {"He": {"He": 1.0, "Ar": ARGON}, "Ne": {"Ne": 1.0, "Ar": ARGON}, "ThAr": {"Th": 0.5, "Ar": 1.0}}
+    tables = []
+    for lamp in lamps:
+        for element, strength in share[lamp].items():
+            table = instrument.lamp_lines([element])
+            table = table[[str(ion).endswith(" I") or lamp == "ThAr" for ion in table["ion"]]]
+            table = table[table["wavelength"].value > (5300 if element == "Ne" else 3000)]
+            table["strength"] = strength * table["strength"] / np.max(table["strength"])
+            tables.append(table)
+    return vstack(tables, metadata_conflicts="silent")
+
+
+def halogen_cells(spectrograph: Spectrograph, exposure: float, scattered: float = SCATTERED) -> NDArray[np.float64]:
+    """Return the electrons of the halogen lamp in the cells of the grid, for one unbinned pixel of slit."""
+    cells = spectrograph.disperse(halogen_photons)
+    cells = cells / max(float(cells.max()), 1e-300)
+    place = np.linspace(-1, 1, cells.size)
+    cells = cells + scattered * (0.8 + 0.2 * np.cos(1.5 * (place - 0.2)))
+    electrons: NDArray[np.float64] = cells * HALOGEN_PEAK * exposure * STEP
+    return electrons
+
+
+def halogen_photons(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return photons an Angstrom of a black body of the lamp's temperature, in arbitrary units."""
+    micron = np.maximum(wavelength, 500.0) * 1e-4
+    photons: NDArray[np.float64] = micron**-4 / np.expm1(14387.77 / (micron * HALOGEN_TEMPERATURE))
+    return photons
+
+
+def illumination(s: NDArray[np.float64], *, lamp: bool) -> NDArray[np.float64]:
+    """Return the light along the slit, 1 in the middle, nothing beyond its ends; the lamp differs from the sky.
+
+    Parameters
+    ----------
+    s
+        Unbinned pixels from the middle of the detector.
+    lamp
+        True for the calibration lamps: a slope, a curve, and two dips of 5 % that the sky does not show.
+    """
+    ends = 1 / (1 + np.exp((np.abs(s) - 850) / 6))
+    if not lamp:
+        return ends * (1 - 1.5e-8 * s**2)
+    dips = sum(0.05 * np.exp(-0.5 * ((s - place) / 3.0) ** 2) for place in (-62.0, 96.0))
+    light: NDArray[np.float64] = ends * (1 - 5e-5 * s - 4e-8 * s**2) * (1 - dips)
+    return light
+
+
+def fringes(wavelength: NDArray[np.float64], p: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the relative response by interference: 1.5 % peak to peak at 8000, 4 % at 9000, 10 % at 10000 Angstrom.
+
+    Parameters
+    ----------
+    wavelength, p, s
+        Vacuum Angstrom, and unbinned pixels along dispersion and slit, of one shape.
+    """
+    half = 0.5 * np.exp(
+        np.interp(wavelength, [6500, 7000, 8000, 9000, 10000], np.log([1e-5, 0.003, 0.015, 0.04, 0.10]))
+    )
+    half = np.where(wavelength < 6500, 0, half)
+    thickness = 15e4 * (1 + 0.012 * np.sin(p / 310 + 0.5) * np.cos(s / 270) + 2e-5 * s)
+    response: NDArray[np.float64] = 1 + half * np.cos(2 * np.pi * 2 * 3.65 * thickness / wavelength)
+    return response
