@@ -21,9 +21,10 @@ _PROFILE_ERROR = 0.05
 def smooth_light(data: NDArray[np.floating], good: NDArray[np.bool_], noise: float) -> NDArray[np.float64]:
     """Return sky and objects.
 
-    The sky is a running median along the slit, column by column, so that no sky line is smoothed along the wavelength. What
-    is left is the objects: a profile along the slit that changes slowly with wavelength (medians in windows along x), times
-    a spectrum fitted column by column with outliers clipped, so that absorption and emission lines are followed.
+    The sky is a running median along the slit, column by column, so that no sky line is smoothed along the
+    wavelength. What is left is the objects: a profile along the slit that changes slowly with wavelength (medians in
+    windows along x), times a spectrum fitted column by column with outliers clipped, so that absorption and emission
+    lines are followed.
 
     Parameters
     ----------

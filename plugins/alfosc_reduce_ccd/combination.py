@@ -172,10 +172,10 @@ def _lower_median(
     values: NDArray[np.float32], usable: NDArray[np.bool_], number: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     if (number == len(values)).all():
-        return np.sort(values, axis=0)[(len(values) - 1) // 2]
+        return np.asarray(np.sort(values, axis=0)[(len(values) - 1) // 2])
     ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=0)
     index = np.maximum(number - 1, 0) // 2
-    return np.take_along_axis(ordered, index[None].astype(np.intp), axis=0)[0]
+    return np.asarray(np.take_along_axis(ordered, index[None].astype(np.intp), axis=0)[0])
 
 
 def _median(values: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -198,7 +198,7 @@ def _usable(values: NDArray[np.float32], flags: NDArray[np.int16]) -> NDArray[np
 
 def _common_flags(flags: NDArray[np.int16]) -> NDArray[np.int16]:
     common: NDArray[np.int16] = np.bitwise_and.reduce(flags, axis=0)
-    return common | (np.bitwise_or.reduce(flags, axis=0) & np.int16(Flag.NONLINEAR))
+    return np.asarray(common | (np.bitwise_or.reduce(flags, axis=0) & np.int16(Flag.NONLINEAR)), np.int16)
 
 
 def _strip(
@@ -219,6 +219,6 @@ def _strip(
 
 
 def _empty(shape: tuple[int, ...]) -> Combined:
-    floats = [np.empty(shape, np.float32) for _ in range(3)]
-    integers = [np.empty(shape, np.int16) for _ in range(3)]
-    return Combined(*floats, *integers)
+    data, variance, scatter = (np.empty(shape, np.float32) for _ in range(3))
+    count, rejected, flags = (np.empty(shape, np.int16) for _ in range(3))
+    return Combined(data, variance, scatter, count, rejected, flags)

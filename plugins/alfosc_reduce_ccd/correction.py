@@ -93,8 +93,8 @@ class CorrectFrame(Step):
 def noise_model(image: CCDData, detector: DetectorNoise | None) -> tuple[float, float]:
     """Return gain (electron/ADU) and read noise (electron) for a frame.
 
-    The read noise is that of the frame's own overscan (the electronics' noise changes from day to night); failing that, the
-    detector's; failing that, the header's.
+    The read noise is that of the frame's own overscan (the electronics' noise changes from day to night); failing
+    that, the detector's; failing that, the header's.
 
     Raises
     ------

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TOO_MANY = 0.02
+_MODEL_ERROR = 0.02
+"""The model of the light is no better than this: pixels respond unevenly, profiles change."""
+_BORDER = 4
 
 
 class RejectCosmicRays(Step):
@@ -99,10 +102,14 @@ def cosmic_rays(
     """
     from astroscrappy import detect_cosmics
 
-    variance = np.maximum(light, 0) + max(noise, 1.0) ** 2
+    floor = max(noise, 1.0)
+    bright = np.maximum(light, 0)
+    variance = bright + (_MODEL_ERROR * bright) ** 2 + floor**2
+    # The detector of cosmic rays leaves the border of a frame alone, so the frame is given another one.
+    image, background, invar = (np.pad(a.astype(np.float32), _BORDER, "reflect") for a in (data, light, variance))
     found, _ = detect_cosmics(
-        data, inmask=bad, inbkg=light.astype(np.float32), invar=variance.astype(np.float32), gain=1.0,
-        readnoise=max(noise, 1.0), satlevel=np.inf, sigclip=threshold, sigfrac=neighbours, objlim=contrast, niter=4,
-        sepmed=True, cleantype="meanmask",
+        image, inmask=np.pad(bad, _BORDER, "reflect"), inbkg=background, invar=invar, gain=1.0, readnoise=floor,
+        satlevel=np.inf, sigclip=threshold, sigfrac=neighbours, objlim=contrast, niter=4, sepmed=True,
+        cleantype="meanmask",
     )  # fmt: skip
-    return np.asarray(found, bool) & ~bad
+    return np.asarray(found, bool)[_BORDER:-_BORDER, _BORDER:-_BORDER] & ~bad

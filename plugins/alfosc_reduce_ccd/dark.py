@@ -97,7 +97,7 @@ def exposure_of(plane: Planes) -> float:
 
 
 def hot_pixels(rate: NDArray[np.floating], variance: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Return ``BAD_PIXEL`` where the dark current stands out from the others by ten times their scatter and its error."""
+    """Return ``BAD_PIXEL`` where the dark current stands out by ten times the scatter of all and its own error."""
     finite = np.nan_to_num(np.asarray(rate, np.float64))
     spread = np.hypot(robust_sigma(finite), np.sqrt(np.maximum(variance, 0)))
     return np.where(np.abs(finite - np.median(finite)) > _HOT * spread, Flag.BAD_PIXEL, 0).astype(np.int16)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import usable
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.noise import BlockStatistics, Measured, block_statistics, gain_of, read_noise
 from alfosc_reduce_ccd.planes import check_alike, planes_of, without_outliers

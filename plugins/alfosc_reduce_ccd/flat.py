@@ -1,4 +1,4 @@
-"""The spectral flat: how pixels respond relative to their neighbours, without the lamp's spectrum and the slit's shadow."""
+"""The spectral flat: how pixels respond relative to their neighbours, without lamp and slit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _LOWEST, _HIGHEST = 0.5, 2.0
 _LARGEST_ERROR = 0.03
-_LEAST_LAMP = 0.5
+_LEAST_LAMP = 0.8
 
 
 class CombineFlat(Step):
@@ -40,7 +40,7 @@ class CombineFlat(Step):
     clip: float = 6.0
     """Values further from the pixel's median than this many standard deviations are left out."""
     smoothing: Pixels = 50 * u.pix
-    """Structure along the wavelength longer than this is taken for the lamp's spectrum; fringes are shorter and stay."""
+    """Structure along the wavelength longer than this is the lamp's spectrum; fringes are shorter and stay."""
 
     def __call__(self, frames: list[CCDData]) -> CCDData:
         """Return the response of the pixels, around 1, with variance and flags.

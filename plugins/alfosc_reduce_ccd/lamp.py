@@ -43,10 +43,10 @@ class LampModel:
 def lamp_model(flat: NDArray[np.floating], smoothing: int) -> LampModel:
     """Separate the lamp's light from the response of the pixels.
 
-    The spectrum is the median along the slit of the light over the slit's illumination, smoothed by a local parabola in its
-    logarithm: unlike a global fit that cannot ring at a filter's cut-off. The illumination is the median along the
-    wavelength of light over spectrum, in windows of 128 columns between which it is interpolated: shadows of dust on the
-    slit are in it, dust on the detector and fringes are not.
+    The spectrum is the median along the slit of the light over the slit's illumination, smoothed by a local parabola
+    in its logarithm: unlike a global fit that cannot ring at a filter's cut-off. The illumination is the median along
+    the wavelength of light over spectrum, in windows of 128 columns between which it is interpolated: shadows of dust
+    on the slit are in it, dust on the detector and fringes are not.
 
     Parameters
     ----------
@@ -102,9 +102,10 @@ def lamp_fractions(
 ) -> NDArray[np.float64]:
     """Return how much of the light in each window came through the slit.
 
-    Dust on the slit casts sharp shadows along the dispersion, scattered light fills them: the depth of the fine structure of
-    the illumination, relative to the brightest windows, is the fraction sought. Where the slit is too clean to tell, what
-    does not exceed twice the faintest light of a spectrum that falls by a factor of ten is taken for scattered.
+    Dust on the slit casts sharp shadows along the dispersion, scattered light fills them: the depth of the fine
+    structure of the illumination, relative to the brightest windows, is the fraction sought. Where the slit is too
+    clean to tell, what does not exceed twice the faintest light of a spectrum that falls by a factor of ten is taken
+    for scattered.
 
     Parameters
     ----------
@@ -131,9 +132,9 @@ def lamp_fractions(
         fraction = fine @ reference / power
         scatter = np.std(fine - fraction[:, None] * reference, axis=1) / np.sqrt(power)
         if np.median(scatter) < _WELL_MEASURED:
-            return np.clip(fraction, 0, 1)
+            return np.asarray(np.clip(fraction, 0, 1))
     floor = float(light.min())
-    return np.where((floor < _FLOOR * light.max()) & (light < _SCATTERED * floor), 0.0, 1.0)
+    return np.asarray(np.where((floor < _FLOOR * light.max()) & (light < _SCATTERED * floor), 0.0, 1.0))
 
 
 def nan_median(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:

@@ -82,9 +82,10 @@ def block_statistics(
 ) -> BlockStatistics:
     """Return level and variance of flats in blocks.
 
-    In every block each frame is scaled to the mean of all, so that a lamp that drifts, even in colour, adds nothing; the
-    variance is corrected for that degree of freedom. All pairs of frames are used at once, through the sample variance of
-    each pixel, so that no pair counts twice. Pixels that scatter as chance does not allow (cosmic rays) are left out.
+    In every block each frame is scaled to the mean of all, so that a lamp that drifts, even in colour, adds nothing;
+    the variance is corrected for that degree of freedom. All pairs of frames are used at once, through the sample
+    variance of each pixel, so that no pair counts twice. Pixels that scatter as chance does not allow (cosmic rays)
+    are left out.
 
     Parameters
     ----------
@@ -111,8 +112,9 @@ def block_statistics(
 def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf) -> Measured:
     """Return the gain in electron/ADU from the photon transfer curve: variance = noise squared + level / gain.
 
-    Charge repels charge, so that bright pixels share some of theirs and vary less than photons do; where the blocks show
-    it (at 3 sigma), the curve is a parabola, and the gain is that of its slope at no light, where faint spectra are.
+    Charge repels charge, so that bright pixels share some of theirs and vary less than photons do; where the blocks
+    show it (at 3 sigma), the curve is a parabola, and the gain is that of its slope at no light, where faint spectra
+    are.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Frames turned so that the dispersion runs along x with wavelength rising, and where their pixels lie on the detector."""
+"""Frames turned so that wavelength rises with x, and where their pixels lie on the detector."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def orientation_of(header: Header) -> Orientation:
 def update_header(header: Header, orientation: Orientation, shape: tuple[int, ...]) -> None:
     """Write in place where the oriented pixels lie on the detector, and that the dispersion now runs along x.
 
-    ``DISPPIX0`` is the unbinned detector pixel (1-based, of the centre) of the first oriented pixel along the dispersion,
-    ``DISPSTEP`` how many unbinned pixels follow per oriented pixel, negative if it was flipped; ``SLITPIX0`` and
-    ``SLITSTEP`` the same along the slit.
+    ``DISPPIX0`` is the unbinned detector pixel (1-based, of the centre) of the first oriented pixel along the
+    dispersion, ``DISPSTEP`` how many unbinned pixels follow per oriented pixel, negative if it was flipped;
+    ``SLITPIX0`` and ``SLITSTEP`` the same along the slit.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 DEGREE = 2
 """Along the overscan: level, slope and curvature. On the real night a level alone leaves a chi square of 1.5, 1.07 are
 left by the parabola, and higher degrees gain nothing."""
+SECTIONS = ("BIASSEC", "BIASSEC2", "BIASSEC3")
 _FEWEST = 3
 
 
@@ -127,8 +128,8 @@ def check_signal(data: NDArray[np.float64], header: Header) -> None:
 
 
 def overscans(data: NDArray[np.float64], header: Header) -> list[Overscan]:
-    """Measure the overscan sections that a header names (``BIASSEC``, ``BIASSEC2``); empty if it names none."""
-    found = (section_of(header, keyword, data.shape) for keyword in ("BIASSEC", "BIASSEC2"))
+    """Measure the overscan sections that a header names (``BIASSEC``, ``BIASSEC2`` ...); empty if it names none."""
+    found = (section_of(header, keyword, data.shape) for keyword in SECTIONS)
     return [measure_overscan(data, section) for section in found if section is not None]
 
 
@@ -163,12 +164,27 @@ def measure_overscan(data: NDArray[np.float64], section: Section) -> Overscan:
 
 
 def pedestal_of(scans: list[Overscan], trim: Section) -> NDArray[np.float64] | float:
-    """Return what to subtract inside `trim`: the level of the first section, and the trend along each."""
+    """Return what to subtract inside `trim`: the level of the first section, and the trend along each axis.
+
+    Of two sections that run along the same axis, the first (the larger) tells the trend.
+
+    Parameters
+    ----------
+    scans
+        From `overscans`.
+    trim
+        Rows and columns that are kept.
+
+    Returns
+    -------
+    array or float
+        ADU, shape of the kept part.
+    """
     if not scans:
         return 0.0
     rows, columns = trim
     pedestal = np.full((rows.stop - rows.start, columns.stop - columns.start), scans[0].level)
-    for scan in scans:
+    for scan in {scan.axis: scan for scan in reversed(scans)}.values():
         trend = _stretched(scan, trim[scan.axis]) - scan.level
         pedestal += trend[:, None] if scan.axis == 0 else trend[None, :]
     return pedestal
@@ -196,12 +212,12 @@ def _smooth(profile: NDArray[np.float64]) -> NDArray[np.float64]:
 def _stretched(scan: Overscan, cut: slice) -> NDArray[np.float64]:
     """Return the model along the exposed part; where that is longer than the section, its ends are held."""
     index = np.arange(cut.start, cut.stop) - scan.start
-    return scan.model[np.clip(index, 0, len(scan.model) - 1)]
+    return np.asarray(scan.model[np.clip(index, 0, len(scan.model) - 1)])
 
 
 def _header(image: CCDData, scans: list[Overscan]) -> Header:
     header = image.meta.copy()
-    for keyword in ("BIASSEC", "BIASSEC2", "TRIMSEC"):
+    for keyword in (*SECTIONS, "TRIMSEC"):
         header.remove(keyword, ignore_missing=True)
     if scans:
         level, error = scans[0].level, scans[0].error

@@ -55,4 +55,4 @@ def clipped_mean(values: NDArray[np.floating], axis: int, *, clip: float = 4.0) 
 
 def difference_noise(image: NDArray[np.floating], axis: int) -> float:
     """Return the noise of a pixel, from differences of neighbours along `axis`: structure along it does not count."""
-    return robust_sigma(np.diff(np.asarray(image, np.float64), axis=axis)) / np.sqrt(2)
+    return robust_sigma(np.diff(np.asarray(image, np.float64), axis=axis)) / 2**0.5
