@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from specutils import Spectrum
 
-    from alfosc_reduce_longslit.products import Traces
+    from alfosc_reduce_longslit.profile import Profile
 
 RANGES = 4
 BIN = 0.25
@@ -77,8 +77,13 @@ def _title(header: Header, spectrum: Spectrum) -> str:
     return text
 
 
-def figure_of_profile(image: CCDData, traces: Traces, spectrum: Spectrum, number: int) -> Figure:
-    """Return the light along the slit relative to the extracted spectrum, in four ranges of wavelength."""
+def figure_of_profile(
+    image: CCDData, centre: np.ndarray[tuple[int], np.dtype[np.float64]], spectrum: Spectrum, profile: Profile
+) -> Figure:
+    """Return the light along the slit relative to the extracted spectrum, and its model, in four ranges of wavelength.
+
+    `centre` is the trace (nx,).
+    """
     from matplotlib.figure import Figure
 
     header = header_of(spectrum)
@@ -86,13 +91,16 @@ def figure_of_profile(image: CCDData, traces: Traces, spectrum: Spectrum, number
     panels = figure.subplots(2, 2, sharex=True).ravel()
     edges = np.linspace(0, image.shape[1], RANGES + 1).astype(int)
     for axes, low, high in zip(panels, edges[:-1], edges[1:], strict=True):
-        _profile_panel(axes, image, traces.centres[number], spectrum, slice(low, high))
+        _profile_panel(axes, image, centre, spectrum, slice(low, high))
+        u = np.linspace(-4, 4, 400)[:, None] * float(header["FWHMPIX"])
+        axes.plot(u[:, 0], profile(u, np.array([[(low + high) / 2]]))[:, 0], lw=0.8, color="C3", label="model")
+        axes.legend(fontsize=7)
     panels[0].set_ylabel("share of the light a pixel")
     panels[2].set_ylabel("share of the light a pixel")
     for axes in panels[2:]:
         axes.set_xlabel("distance from the trace (pixels)")
     figure.suptitle(
-        f"Profile   {header.get('OBJECT', '')}   {header.get('FILENAME', '')}   object {number + 1}   "
+        f"Profile   {header.get('OBJECT', '')}   {header.get('FILENAME', '')}   object {header.get('OBJID', 1)}   "
         f"FWHM {header['FWHM']:.2f} arcsec",
         fontsize=10,
     )
@@ -128,7 +136,4 @@ def _profile_panel(
     axes.axvspan(-width, width, color="0.92", zorder=0, label="boxcar")
     wave = spectrum.spectral_axis.value[part]
     axes.set_title(f"{wave[0]:.0f}-{wave[-1]:.0f} Å", loc="left", fontsize=9)
-    axes.set(
-        ylim=(-0.04, 0.4 if not known.any() else max(0.1, 1.3 * np.percentile(value[known] / information[known], 99)))
-    )
-    axes.legend(fontsize=7)
+    axes.set(ylim=(-0.04, 1.5 / float(header["FWHMPIX"])))
