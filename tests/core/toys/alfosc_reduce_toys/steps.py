@@ -40,7 +40,7 @@ class Prepare(Step):
     """What is added, ADU."""
     label: str | None = None
     """A parameter without a default value."""
-    weights: dict[str, float] = {"up": 1.0}
+    weights: dict[str, float] = {"up": 1.0}  # noqa: RUF012 - pydantic copies it
     """A table of numbers, with a "quoted" word in its text."""
 
     def __call__(self, image: CCDData) -> CCDData:
