@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,36 +14,32 @@ DEMOS = "alfosc_reduce.demos"
 @click.command("demo")
 @click.argument("kind")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-def command(kind: str, folder: Path | None) -> None:
+def command(kind: str, folder: Path | None) -> int:
     """Simulate a raw night of KIND (spec) in FOLDER, reduce it, and say how close the result came to the truth."""
     from alfosc_reduce.registry import load_plugin
 
-    demo = load_plugin(DEMOS, kind)
-    demo = demo() if isinstance(demo, type) else demo
+    demo = load_plugin(DEMOS, kind)()
     place = folder or Path(f"alfosc-demo-{kind}")
-    _refuse_used(place)
-    click.echo(f"Simulating a night in {place / 'raw'} ...")
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise ConfigurationError(f"{place} is there already; give another folder, or remove it")
+    click.echo(f"Simulating a raw night in {place / 'raw'}")
     place.mkdir(parents=True, exist_ok=True)
-    demo.make(place / "raw")
-    reduce(kind, place)
+    demo.make(place)
+    code = reduce_as_a_person_would(kind, place)
     click.echo("\nCompared with the truth:")
     for sentence in demo.judge(place):
         click.echo(f"  {sentence}")
-    click.echo(
-        f"\nProducts, figures and the log are in {place / 'reduced'} (figures in {place / 'reduced' / 'figures'})."
-    )
+    click.echo(f"\nSpectra are in {place / 'reduced'}, figures in {place / 'reduced' / 'figures'}.")
+    return code
 
 
-def _refuse_used(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigurationError(f"{folder} is not empty; give another folder, or remove it")
+def reduce_as_a_person_would(kind: str, folder: Path) -> int:
+    """Do what ``init`` and ``run`` do, on the raw frames in `folder`; return the exit code of the run."""
+    from alfosc_reduce.initialisation import initialise
+    from alfosc_reduce.reduction import Choices, reduce
 
-
-def reduce(kind: str, folder: Path) -> None:
-    """Do what a person would: ``init`` on the raw frames, then ``run``."""
-    from importlib import import_module
-
-    initialise: Any = import_module("alfosc_reduce.cli.init").initialise
-    run_recipe: Any = import_module("alfosc_reduce.cli.run").run_recipe
-    initialise(kind, [folder / "raw"], folder)
-    run_recipe(folder / "recipe.toml")
+    click.echo(f"$ alfosc-reduce init {kind} {folder / 'raw'} --folder {folder}")
+    for line in initialise(kind, [str(folder / "raw")], folder):
+        click.echo(line)
+    click.echo(f"$ alfosc-reduce run {folder / 'recipe.toml'}")
+    return reduce(folder / "recipe.toml", Choices())
