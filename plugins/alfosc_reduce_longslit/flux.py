@@ -10,11 +10,11 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import flags_of, variance_of
 from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.atmosphere import TELLURIC_BANDS, airmass_of, inside, transmission
-from alfosc_reduce_longslit.rectification import grid_of
+from alfosc_reduce_longslit.rectification import exact_image, grid_of
 from alfosc_reduce_longslit.resampling import edges_of
 from alfosc_reduce_longslit.response_points import FLUX_DENSITY, exposure_time, frame_name
 
@@ -188,8 +188,6 @@ def _columns(spectrum: Spectrum, factor: NDArray[np.float64], found: Calibration
 
 def calibrate_image(image: CCDData, instrument: Instrument, response: Response) -> CCDData:
     """Return a rectified frame in erg / (s cm2 Angstrom); raises `DataError` if it is not rectified electrons."""
-    from astropy.nddata import VarianceUncertainty
-
     name = str(image.meta.get("FILENAME", image.meta.get("OBJECT", "a frame")))
     if image.unit != u.electron / u.AA:
         raise DataError(f"{name}: flux calibration in 2D needs rectified electrons an Angstrom, found {image.unit}")
@@ -201,15 +199,10 @@ def calibrate_image(image: CCDData, instrument: Instrument, response: Response) 
     found = calibration(wavelength, float(exposure), airmass, instrument, response)
     flux = np.asarray(image.data) * found.factor
     variance = variance_of(image) * found.factor**2 + (flux * found.error) ** 2
-    result = make_image(
-        flux,
-        unit=FLUX_DENSITY.to_string(),
-        header=_stated(image.meta, airmass, response),
-        flags=flags_of(image) | found.flags,
+    flags = flags_of(image) | found.flags
+    return exact_image(
+        flux, variance, flags, unit=FLUX_DENSITY.to_string(), header=_stated(image.meta, airmass, response)
     )
-    # The square of 1e-19 does not fit into 32 bits.
-    result.uncertainty = VarianceUncertainty(np.where(np.isfinite(variance), variance, 0))
-    return result
 
 
 def _unchanged(spectrum: Spectrum) -> Spectrum:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.errors import DataError
+from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.parameters import Angstrom
 from alfosc_reduce.step import Step
@@ -120,6 +121,23 @@ def _image(image: CCDData, grid: WavelengthGrid, found: Resampled) -> CCDData:
         flags=found.flags,
         header=_header(image.meta, grid, found.noise_correction),
     )
+
+
+def exact_image(
+    data: NDArray[np.floating],
+    variance: NDArray[np.float64],
+    flags: NDArray[np.integer],
+    *,
+    unit: str,
+    header: Header,
+) -> CCDData:
+    """Return an image like ``make_image`` whose variance has 64 bits: the square of 1e-19 does not fit into 32."""
+    from astropy.nddata import VarianceUncertainty
+
+    bits = np.where(np.isfinite(variance), flags, flags | int(Flag.NOT_FINITE))
+    image = make_image(data, unit=unit, header=header, flags=bits)
+    image.uncertainty = VarianceUncertainty(np.where(np.isfinite(variance), variance, 0))
+    return image
 
 
 def _header(original: Header, grid: WavelengthGrid, correction: float) -> Header:

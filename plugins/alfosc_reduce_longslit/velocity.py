@@ -31,9 +31,9 @@ SPEED_OF_LIGHT = 299_792_458.0
 class CorrectVelocity(Step):
     """Give wavelengths as the barycentre of the solar system sees them, in vacuum or air.
 
-    Wavelengths are multiplied by one factor, so nothing is resampled; flux densities are left as they were measured. The
-    header says the medium (``AIRORVAC``), the frame (``SPECSYS``), and the velocity of the observatory towards the
-    target that was corrected for (``VELOSYS``, m/s).
+    Wavelengths are multiplied by one factor, so nothing is resampled; flux densities are left as they were measured.
+    The header says the medium (``AIRORVAC``), the frame (``SPECSYS``), and the velocity of the observatory towards
+    the target that was corrected for (``VELOSYS``, m/s).
     """
 
     medium: Literal["vacuum", "air"] = "vacuum"
@@ -43,7 +43,7 @@ class CorrectVelocity(Step):
     """Wavelengths as seen from the barycentre of the solar system, or from the telescope as measured."""
 
     def __call__(self, spectra: SpectrumList, instrument: Instrument) -> SpectrumList:
-        """Return the spectra with corrected wavelengths; a single ``Spectrum`` may be given and then one is returned."""
+        """Return the spectra with corrected wavelengths; for a single ``Spectrum``, one."""
         if type(spectra).__name__ == "Spectrum":
             return self._corrected(spectra, instrument)
         return type(spectra)([self._corrected(spectrum, instrument) for spectrum in spectra])

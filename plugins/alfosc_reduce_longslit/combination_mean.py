@@ -1,0 +1,202 @@
+"""The weighted mean of exposures on one grid: smooth weights, one scale each, outliers rejected, right errors.
+
+The arrays have one exposure a row, shape (n exposures, ...); the last axis is the wavelength.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WINDOW = 101
+_REJECT = 5.0
+
+
+class Combined(NamedTuple):
+    """The mean of exposures.
+
+    Attributes
+    ----------
+    flux, variance
+        Of the mean, shape (...,); 0 where no exposure can be used.
+    used, rejected
+        Which values went into it, and which were outliers, shape (n exposures, ...).
+    scales
+        What each exposure was multiplied with, shape (n exposures,).
+    """
+
+    flux: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    used: NDArray[np.bool_]
+    rejected: NDArray[np.bool_]
+    scales: NDArray[np.float64]
+
+
+def combine(
+    flux: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    scales: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> Combined:
+    """Average exposures.
+
+    Parameters
+    ----------
+    flux, variance, good
+        Values, their variances, and where they may be used, shape (n, ...).
+    scales
+        What to multiply each exposure with, shape (n,).
+    weights
+        Shape (n, ...); see `smooth_weights`. They apply to the scaled values.
+
+    Returns
+    -------
+    Combined
+        Its variance is that of the weighted mean of these values: sum of squared weights times variances.
+    """
+    factor = scales.reshape(-1, *[1] * (flux.ndim - 1))
+    flux, variance = flux * factor, variance * factor**2
+    rejected = outliers(flux, variance, good)
+    used = good & ~rejected
+    weight = np.where(used, weights, 0)
+    total = weight.sum(axis=0)
+    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    mean = np.sum(share * np.where(used, flux, 0), axis=0)
+    error = np.sum(share**2 * np.where(used, variance, 0), axis=0)
+    return Combined(mean, error, used, rejected, scales)
+
+
+def smooth_weights(
+    variance: NDArray[np.float64], good: NDArray[np.bool_], scales: NDArray[np.float64], window: int = _WINDOW
+) -> NDArray[np.float64]:
+    """Return inverse variances smoothed by a running median along the wavelength, shape (n, nx).
+
+    A pixel's own variance contains its own photons: where noise made it low it would count for more, and the mean would
+    come out too low. The median over `window` pixels knows nothing of a single pixel.
+    """
+    smooth = np.empty_like(variance)
+    for row, (values, usable) in enumerate(zip(variance, good, strict=True)):
+        smooth[row] = running_median(values, usable, window)
+    factor = scales.reshape(-1, 1)
+    return np.asarray(1 / np.maximum(smooth * factor**2, np.finfo(float).tiny))
+
+
+def running_median(values: NDArray[np.float64], good: NDArray[np.bool_], window: int) -> NDArray[np.float64]:
+    """Return the running median of the good `values`, shape (n,); the median of all where a window has none."""
+    from scipy.ndimage import median_filter
+
+    if not good.any():
+        return np.ones_like(values)
+    positions = np.flatnonzero(good)
+    # Filtering the good pixels alone keeps gaps out of the medians.
+    filtered = median_filter(values[positions], size=min(window, len(positions)), mode="nearest")
+    return np.asarray(np.interp(np.arange(len(values)), positions, filtered), np.float64)
+
+
+def robust_scale(
+    flux: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    reference_variance: NDArray[np.float64],
+    good: NDArray[np.bool_],
+) -> tuple[float, float]:
+    """Return what `flux` must be multiplied with to agree with `reference`, and the standard error of that.
+
+    The ratio of two sums with the same smooth weights is not biased by noise as a fit would be; outliers of the
+    difference (4 sigma) are left out of both sums.
+    """
+    weight = 1 / running_median(variance + reference_variance, good, _WINDOW)
+    keep = good.copy()
+    scale, error = 1.0, np.inf
+    for _ in range(5):
+        below = float(np.sum(weight[keep] * flux[keep]))
+        scale = float(np.sum(weight[keep] * reference[keep])) / below if below else 1.0
+        noise = reference_variance + scale**2 * variance
+        error = float(np.sqrt(np.sum(weight[keep] ** 2 * noise[keep]))) / abs(below) if below else np.inf
+        difference = np.abs(reference - scale * flux) / np.sqrt(np.maximum(noise, np.finfo(float).tiny))
+        new = good & (difference < 4)
+        if np.array_equal(new, keep) or new.sum() < 10:
+            break
+        keep = new
+    return scale, error
+
+
+def outliers(flux: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which values of scaled exposures cannot belong to the rest, shape (n, ...).
+
+    Of three or more, those beyond five sigma from the median of the others. Of two, where they differ by more than
+    five sigma, the one further from the neighbourhood of both along the wavelength.
+    """
+    count = good.sum(axis=0)
+    rejected = np.zeros(flux.shape, bool)
+    if len(flux) < 2:
+        return rejected
+    values = np.where(good, flux, np.nan)
+    for row in range(len(flux)):
+        others = np.delete(np.arange(len(flux)), row)
+        middle, noise = _middle(values[others], variance[others], good[others])
+        sigma = np.sqrt(variance[row] + noise)
+        with np.errstate(invalid="ignore"):
+            rejected[row] = good[row] & (np.abs(flux[row] - middle) > _REJECT * sigma)
+    pair = (count == 2) & (rejected.sum(axis=0) == 2)
+    if pair.any():
+        rejected &= ~pair | _further(flux, good, pair)
+    # Where everything disagrees with everything nothing is known to be wrong.
+    rejected &= rejected.sum(axis=0) < np.maximum(count, 1)
+    return rejected
+
+
+def _middle(
+    values: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the median of the good values (NaN where none) and the variance of that."""
+    count = np.maximum(good.sum(axis=0), 1)
+    ordered = np.sort(values, axis=0)
+    low = np.take_along_axis(ordered, ((count - 1) // 2)[None], axis=0)[0]
+    high = np.take_along_axis(ordered, (count // 2)[None], axis=0)[0]
+    mean = np.sum(np.where(good, variance, 0), axis=0) / count
+    efficiency = np.where(count > 2, np.pi / 2, 1.0)
+    return (low + high) / 2, mean * efficiency / count
+
+
+def _further(flux: NDArray[np.float64], good: NDArray[np.bool_], pair: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return, where `pair`, which of two values is the further from the neighbours of both."""
+    from scipy.ndimage import median_filter
+
+    total = np.sum(np.where(good, flux, 0), axis=0) / np.maximum(good.sum(axis=0), 1)
+    size = (1,) * (total.ndim - 1) + (11,)
+    lowest = np.min(np.where(good, flux, np.inf), axis=0)
+    around = median_filter(np.where(pair, lowest, total), size=size, mode="nearest")
+    distance = np.where(good, np.abs(flux - around), -1)
+    return np.asarray(pair & (distance == distance.max(axis=0)))
+
+
+def consistency(flux: NDArray[np.float64], variance: NDArray[np.float64], used: NDArray[np.bool_]) -> float | None:
+    """Return the reduced chi squared of scaled exposures about their mean; None if fewer than two overlap."""
+    weight = np.where(used, 1 / np.maximum(variance, np.finfo(float).tiny), 0)
+    several = used.sum(axis=0) >= 2
+    if not several.any():
+        return None
+    mean = np.sum(weight * flux, axis=0)[several] / weight.sum(axis=0)[several]
+    squares = np.sum(weight[:, several] * (flux[:, several] - mean) ** 2)
+    return float(squares / np.sum(used.sum(axis=0)[several] - 1))
+
+
+def pulls(flux: NDArray[np.float64], variance: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the difference of the first two scaled exposures over its error, NaN where either is not used."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pull = (flux[0] - flux[1]) / np.sqrt(variance[0] + variance[1])
+    return np.where(used[0] & used[1], pull, np.nan)
+
+
+def robust_std(values: NDArray[np.float64]) -> float | None:
+    """Return 1.4826 times the median absolute deviation of the finite values; None if there are fewer than three."""
+    finite = values[np.isfinite(values)]
+    if finite.size < 3:
+        return None
+    return 1.4826 * float(np.median(np.abs(finite - np.median(finite))))
