@@ -22,9 +22,13 @@ def safe_name(text: str) -> str:
     >>> safe_name("../..")
     'unnamed'
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    cleaned = re.sub(r"[^A-Za-z0-9._+\-]+", "_", plain).strip("_. ")
+    cleaned = re.sub(r"[^A-Za-z0-9._+\-]+", "_", plain_ascii(text)).strip("_. ")
     return cleaned[:100] or "unnamed"
+
+
+def plain_ascii(text: str) -> str:
+    """Return `text` without accents and without what ASCII, and so FITS, cannot say."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def distinct_names(texts: list[str]) -> dict[str, str]:

@@ -103,10 +103,10 @@ def _write_fits(publication: Publication, path: Path, store: Store) -> None:
         write_whole(fits.HDUList([*hdus, provenance.table_hdu(records)]), path)
 
 
-def calibration_cards(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+def calibration_cards(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return cards ``CALnn`` that name the calibrations that went in (gathered products), in order."""
     names = [r["entity"]["name"] for r in records if "frame" not in r["activity"]["coordinates"]]
-    return {f"CAL{i:02d}": (name, "calibration used") for i, name in enumerate(names[:99], 1)}
+    return {f"CAL{i:02d}": name for i, name in enumerate(names[:99], 1)}
 
 
 def publications(output: Mapping[str, Origin], run: Run) -> list[Publication]:
