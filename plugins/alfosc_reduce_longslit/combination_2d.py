@@ -41,9 +41,9 @@ class Planes(NamedTuple):
 class Combine2D(Step):
     """Average the rectified frames of a target.
 
-    The frames come to the wavelengths of the first and are moved along the slit by whole rows, so that the objects fall on
-    each other (their profiles along the slit are correlated), and to the level of the first by one factor. Weights
-    are smooth; masked values and outliers are left out.
+    The frames come to the wavelengths of the first and are moved along the slit by whole rows, so that the objects
+    fall on each other (their profiles along the slit are correlated), and to the level of the first by one factor.
+    Weights are smooth; masked values and outliers are left out.
     """
 
     scale: bool = True
@@ -88,10 +88,7 @@ def profile_along_slit(image: CCDData) -> tuple[NDArray[np.float64], NDArray[np.
     """Return the mean light along the slit and its error, both shape (ny,); 0 where a row cannot be used."""
     good = usable(image)
     variance = variance_of(image)
-    column = np.median(np.where(good & (variance > 0), variance, np.nan)[:, good.any(axis=0)], axis=0)
-    typical = np.full(image.shape[1], np.inf)
-    typical[good.any(axis=0)] = np.where(np.isfinite(column), column, np.nanmedian(variance))
-    weight = np.where(good, 1 / typical, 0)
+    weight = np.where(good, 1 / np.maximum(_typical(variance, good & (variance > 0)), np.finfo(float).tiny), 0)
     total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
     light = np.sum(weight * np.where(good, image.data, 0), axis=1) / total
     error = np.sqrt(np.sum(weight**2 * np.where(good, variance, 0), axis=1)) / total
@@ -165,11 +162,15 @@ def _combined(stack: Planes, images: Sequence[CCDData], *, scale: bool) -> Combi
 
 def _weights(variance: NDArray[np.float64], good: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
     """Return one smooth weight a wavelength, from the background's variance: the objects must not weigh themselves."""
-    columns = np.where(good, variance, np.nan)
-    some = good.any(axis=0)
+    return np.asarray(1 / np.maximum(_typical(variance, good) * scale**2, np.finfo(float).tiny))
+
+
+def _typical(variance: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the background's variance at each wavelength, smoothed along it, shape (nx,)."""
+    some = np.asarray(good.any(axis=0))
     typical = np.zeros(variance.shape[1])
-    typical[some] = np.nanmedian(columns[:, some], axis=0)
-    return 1 / np.maximum(running_median(typical, some, 101) * scale**2, np.finfo(float).tiny)
+    typical[some] = np.nanmedian(np.where(good, variance, np.nan)[:, some], axis=0)
+    return running_median(typical, some, 101)
 
 
 def _scales(stack: Planes, good: NDArray[np.bool_], images: Sequence[CCDData], *, scale: bool) -> NDArray[np.float64]:
@@ -179,11 +180,12 @@ def _scales(stack: Planes, good: NDArray[np.bool_], images: Sequence[CCDData], *
     rows = _object_rows(images[0])
     for i in range(1, len(images)):
         common = good[0] & good[i] & rows[:, None]
-        parts = [
-            np.sum(np.where(common, plane[j], 0), axis=0) for plane in (stack.data, stack.variance) for j in (i, 0)
-        ]
-        covered = common.sum(axis=0) >= 0.7 * rows.sum()
-        found, error = robust_scale(*parts, covered) if covered.sum() > 10 else (1.0, np.inf)
+        light = np.sum(np.where(common, stack.data[[i, 0]], 0), axis=1)
+        noise = np.sum(np.where(common, stack.variance[[i, 0]], 0), axis=1)
+        covered = np.asarray(common.sum(axis=0) >= 0.7 * rows.sum())
+        found, error = 1.0, np.inf
+        if covered.sum() > 10:
+            found, error = robust_scale(light[0], light[1], noise[0], noise[1], covered)
         if found > 0 and error < SCALE_ERROR * found:
             scales[i] = found
     return scales
@@ -205,7 +207,7 @@ def _exposure_ratios(images: Sequence[CCDData]) -> NDArray[np.float64]:
     times = [image.meta.get("EXPTIME") for image in images]
     if u.electron not in images[0].unit.bases or not all(isinstance(t, int | float) and t > 0 for t in times):
         return np.ones(len(images))
-    return times[0] / np.array(times, dtype=np.float64)
+    return np.asarray(times[0] / np.array(times, dtype=np.float64))
 
 
 def _of_one_unit(images: Sequence[CCDData]) -> list[CCDData]:
