@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alfosc_reduce.instrument import Instrument
 
 TRUTH = "truth.fits"
-"""Name of the file with the truth, beside the folder of raw frames."""
+"""Name of the file with the truth."""
 
 
 class SpectroscopyDemo:
@@ -26,16 +26,15 @@ class SpectroscopyDemo:
         Parameters
         ----------
         folder
-            Of the demo: raw frames go to ``raw`` in it (or to `folder` if that is its name), the truth beside ``raw``.
+            Of the demo: raw frames go to ``raw`` in it, the truth to ``truth.fits``.
         """
         from alfosc_reduce.products import save
         from alfosc_reduce.registry import get_instrument
         from alfosc_reduce_simulate.night import simulate_night
 
-        raw = folder if folder.name == "raw" else folder / "raw"
         instrument = get_instrument("alfosc")
-        truth = simulate_night(demo_night(instrument), raw, instrument)
-        save(truth, raw.parent / TRUTH)
+        truth = simulate_night(demo_night(instrument), folder / "raw", instrument)
+        save(truth, folder / TRUTH)
 
     def judge(self, folder: Path) -> list[str]:
         """Compare the reduced spectra with the truth.

@@ -97,7 +97,7 @@ class Night:
     trace
         Slope in pixels along the slit a pixel of dispersion, and curvature in pixels at the ends.
     second_order
-        Blue light appears again in the red where the instrument's table says so.
+        Blue light of targets and sky appears again in the red, where the instrument's table says so; lamps always do.
     detector
         The truth about it.
     seed
@@ -119,7 +119,7 @@ class Night:
     brightness: float = 1.0
     flexure: tuple[float, float] = (0.0, 0.0)
     trace: tuple[float, float] = (0.003, 1.5)
-    second_order: bool = True
+    second_order: bool = False
     detector: Detector = field(default_factory=Detector)
     seed: int = 1
 

@@ -92,7 +92,6 @@ def spectrograph_of(night: Night, instrument: Instrument) -> Spectrograph:
         sign=-1 if horizontal else 1,
         slit_width=slit.width,
         filters=(night.filter,),
-        second_order=night.second_order,
     )
 
 
@@ -107,7 +106,7 @@ def simulate_frame(night: Night, exposure: Exposure, instrument: Instrument) -> 
         Whose tables of grisms, lamps and extinction are used.
     """
     rng = np.random.default_rng(exposure.seed)
-    setting = _flexed(spectrograph_of(night, instrument), night, exposure)
+    setting = _setting(night, exposure, instrument)
     conditions = _conditions(night, exposure, instrument, rng)
     level = (
         night.detector.level + night.detector.drift * rng.standard_normal() - (200 if exposure.kind == "bias" else 0)
@@ -148,11 +147,14 @@ def _sources(
     return tuple(source_light(night, exposure, setting, source, conditions) for source in exposure.target.sources)
 
 
-def _flexed(setting: Spectrograph, night: Night, exposure: Exposure) -> Spectrograph:
-    if exposure.kind not in ("object", "standard") or night.flexure == (0.0, 0.0):
+def _setting(night: Night, exposure: Exposure, instrument: Instrument) -> Spectrograph:
+    """Return the setting in one exposure: targets are shifted by flexure, and may be spared the second order."""
+    setting = spectrograph_of(night, instrument)
+    if exposure.kind not in ("object", "standard"):
         return setting
     shift, stretch = night.flexure
-    return replace(setting, dispersion=replace(setting.dispersion, shift=shift, stretch=stretch))
+    dispersion = replace(setting.dispersion, shift=shift, stretch=stretch)
+    return replace(setting, dispersion=dispersion, second_order=night.second_order)
 
 
 def _conditions(night: Night, exposure: Exposure, instrument: Instrument, rng: np.random.Generator) -> Conditions:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce_simulate.smearing import STEP
+from alfosc_reduce_simulate.spectrograph import blaze, filter_transmission, optics
 
 if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-    from alfosc_reduce.instrument import Instrument
     from alfosc_reduce_simulate.spectrograph import Spectrograph
 
-ARC_PHOTONS = 6e5
-"""Photons a second of a lamp's strongest line in one unbinned pixel of a 1 arcsec slit: saturated in 3 s."""
+ARC_SCALE = 0.06
+"""Electrons a second with grism 4, WG345 and a 1 arcsec slit, an unbinned pixel of slit, for a line of strength 1."""
+FAINTEST_EFFICIENCY = 0.01
+"""Below this efficiency of grism 4 strengths say too little of a lamp."""
 ARC_GLOW = 90.0
 """Electrons a second of continuum and scattered light of the arcs, an unbinned pixel."""
-ARGON = 0.05
-"""Argon is in the helium and neon lamps too, this strong."""
 HALOGEN_PEAK = 1.3e3
 """Electrons a second in an unbinned pixel at the brightest wavelength of the halogen lamp."""
 HALOGEN_TEMPERATURE = 2350.0
@@ -37,39 +37,21 @@ def arc_cells(spectrograph: Spectrograph, lines: QTable, exposure: float) -> NDA
     spectrograph
         The setting.
     lines
-        Columns ``wavelength`` (vacuum) and ``strength`` (1 for the strongest line of a lamp), from `lamp_lines`.
+        From `Instrument.lamp_lines`: ``wavelength`` (vacuum) and ``strength``, counts of real arcs with grism 4.
     exposure
         In seconds.
     """
     wavelength = np.asarray(lines["wavelength"], dtype=np.float64)
-    photons = ARC_PHOTONS * spectrograph.slit_width * exposure * np.asarray(lines["strength"], dtype=np.float64)
+    counts = ARC_SCALE * spectrograph.slit_width * exposure * np.asarray(lines["strength"], dtype=np.float64)
+    photons = counts / np.maximum(grism_4_efficiency(wavelength), FAINTEST_EFFICIENCY)
     glow = halogen_cells(spectrograph, 1.0, scattered=0.5)
     background = ARC_GLOW * exposure * STEP * glow / max(float(glow.max()), 1e-300)
     return spectrograph.disperse_lines(wavelength, photons) + background
 
 
-def lamp_lines(instrument: Instrument, lamps: tuple[str, ...]) -> QTable:
-    """Return the lines of the lamps as they shine: strongest line of each element 1, argon as a trace in He and Ne.
-
-    Parameters
-    ----------
-    instrument
-        Whose tables are used.
-    lamps
-        Of ``He``, ``Ne`` and ``ThAr``.
-    """
-    from astropy.table import vstack
-
-    share = {"He": {"He": 1.0, "Ar": ARGON}, "Ne": {"Ne": 1.0, "Ar": ARGON}, "ThAr": {"Th": 0.5, "Ar": 1.0}}
-    tables = []
-    for lamp in lamps:
-        for element, strength in share[lamp].items():
-            table = instrument.lamp_lines([element])
-            table = table[[str(ion).endswith(" I") or lamp == "ThAr" for ion in table["ion"]]]
-            table = table[table["wavelength"].value > (5300 if element == "Ne" else 3000)]
-            table["strength"] = strength * table["strength"] / np.max(table["strength"])
-            tables.append(table)
-    return vstack(tables, metadata_conflicts="silent")
+def grism_4_efficiency(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return electrons a photon with grism 4 and WG345, with which the strengths of lamp lines were measured."""
+    return optics(wavelength) * blaze(wavelength, 3200.0, 9600.0) * filter_transmission("WG345 356_LP", wavelength)
 
 
 def halogen_cells(spectrograph: Spectrograph, exposure: float, scattered: float = SCATTERED) -> NDArray[np.float64]:

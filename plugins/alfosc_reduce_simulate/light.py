@@ -10,7 +10,7 @@ import numpy as np
 
 from alfosc_reduce_simulate.detector import pixel_response
 from alfosc_reduce_simulate.dispersion import straight
-from alfosc_reduce_simulate.lamps import arc_cells, fringes, halogen_cells, illumination, lamp_lines
+from alfosc_reduce_simulate.lamps import arc_cells, fringes, halogen_cells, illumination
 from alfosc_reduce_simulate.sky import HC, extinction, sky_cells, telluric
 from alfosc_reduce_simulate.smearing import catch, smear
 from alfosc_reduce_simulate.sources import Seeing, cumulative
@@ -72,7 +72,7 @@ def flat_light(exposure: Exposure, setting: Spectrograph) -> NDArray[np.float64]
 
 def arc_light(night: Night, exposure: Exposure, setting: Spectrograph, instrument: Instrument) -> NDArray[np.float64]:
     """Return the oriented electrons of an arc, without the response of the pixels."""
-    cells = arc_cells(setting, lamp_lines(instrument, night.lamps), exposure.seconds)
+    cells = arc_cells(setting, instrument.lamp_lines(night.lamps), exposure.seconds)
     return setting.fill(cells) * illumination(setting.slit_centres, lamp=True)[:, None]
 
 
