@@ -16,6 +16,7 @@ import numpy as np
 from alfosc_reduce.errors import DataError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
 
     from astropy.io.fits import Header
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BLOCK = 2880
 """Bytes in a FITS block."""
+
+_GZIP = b"\x1f\x8b"
 
 _MOST_BLOCKS = 200
 """A header longer than this many blocks is none."""
@@ -66,11 +69,11 @@ def read_header(path: Path) -> Header:
     DataError
         If the file is no FITS file, or ends within its headers.
     """
-    with _opened(path) as stream:
-        try:
-            units = _units(stream, path)
-        except (EOFError, OSError, zlib.error) as error:
-            raise _broken(path, error) from error
+    try:
+        with path.open("rb") as file:
+            units = _units(_unpacked(file), path)
+    except (EOFError, OSError, zlib.error) as error:
+        raise _broken(path, error) from error
     return _merged(units)
 
 
@@ -90,16 +93,14 @@ def read_raw(path: Path) -> Raw:
     return Raw(header, *_mended(_pixels(content, units[-1], path), units[-1].header))
 
 
-def _opened(path: Path) -> IO[bytes]:
-    stream = path.open("rb")
-    packed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    return cast("IO[bytes]", gzip.open(stream)) if packed else stream
+def _unpacked(file: BufferedReader) -> IO[bytes]:
+    packed = file.peek(2)[:2] == _GZIP
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
 
 
 def _content(path: Path) -> bytes:
     content = path.read_bytes()
-    if content[:2] != b"\x1f\x8b":
+    if content[:2] != _GZIP:
         return content
     try:
         return gzip.decompress(content)
