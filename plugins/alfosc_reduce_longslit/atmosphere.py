@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
-TELLURIC_BANDS = ((6860.0, 6965.0), (7155.0, 7345.0), (7585.0, 7715.0), (8125.0, 8365.0), (8920.0, 9850.0))
+TELLURIC_BANDS = ((6860.0, 6965.0), (7155.0, 7345.0), (7585.0, 7715.0), (8125.0, 8345.0), (8920.0, 9850.0))
 """Bands of O2 (B, A) and H2O stronger than some percent at moderate resolution, Angstrom, vacuum."""
 
 BALMER_LINES = (6564.6, 4862.7, 4341.7, 4102.9, 3971.2, 3890.2)

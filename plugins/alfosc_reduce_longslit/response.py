@@ -100,7 +100,7 @@ def combine_frames(frames: Sequence[Points], alignments: Sequence[Alignment]) ->
     """
     x, y, error, used = _stacked(frames, alignments)
     span = _span(frames, alignments)
-    curve = fit_curve(x, y, error, used, span)
+    curve = fit_curve(x, y, error, used, span, _groups(frames))
     grid = _grid(span)
     return Response(
         wavelength=grid,
@@ -121,6 +121,12 @@ def _stacked(
     error = np.concatenate([np.hypot(p.error, 1e-4) for p in frames])
     used = np.concatenate([p.used & a.used for p, a in pairs])
     return x, y, error, used
+
+
+def _groups(frames: Sequence[Points]) -> NDArray[np.intp]:
+    """Return a number for each point, the same for one bin of one star in several frames."""
+    names = [f"{points.star} {low:.2f}" for points in frames for low in points.low]
+    return np.asarray(np.unique(names, return_inverse=True)[1])
 
 
 def _span(frames: Sequence[Points], alignments: Sequence[Alignment]) -> tuple[float, float]:

@@ -27,7 +27,10 @@ class Curve:
     residual
         Of each point, shape (n,).
     predicted_residual
-        Of each point from the curve without it, shape (n,).
+        Of each point from the curve without it and its group, shape (n,); NaN for the outermost used points, which
+        the curve without them does not reach.
+    score
+        `predicted_residual` over its standard error (of the outermost points too), shape (n,).
     used
         Which points were kept, shape (n,).
     scatter
@@ -39,6 +42,7 @@ class Curve:
     covariance: NDArray[np.float64]
     residual: NDArray[np.float64]
     predicted_residual: NDArray[np.float64]
+    score: NDArray[np.float64]
     used: NDArray[np.bool_]
     scatter: float
 
@@ -64,6 +68,7 @@ def fit_curve(
     error: NDArray[np.float64],
     used: NDArray[np.bool_],
     span: tuple[float, float],
+    group: NDArray[np.integer] | None = None,
 ) -> Curve:
     """Fit points with a cubic spline.
 
@@ -75,6 +80,9 @@ def fit_curve(
         Which of them to fit; outliers (4.5 robust sigma from the curve without them) are removed one at a time.
     span
         The range of the spline.
+    group
+        Points of one number are left out together when the curve predicts them: the same bin of the same star's table
+        in several frames, whose error they share. By default each point is alone.
 
     Returns
     -------
@@ -83,19 +91,19 @@ def fit_curve(
         error, the smoother one. Its error includes the scatter of the points beyond their own errors.
     """
     used = used.copy()
+    group = np.arange(len(x)) if group is None else group
     scatter = 0.003
     while True:
         weight = np.where(used, 1 / (error**2 + scatter**2), 0)
-        curve = _best(x, y, weight, used, span)
-        score = np.abs(curve.predicted_residual) / np.sqrt(error**2 + scatter**2)
-        scatter = _scatter_beyond(curve.residual[used], error[used])
-        score = np.abs(curve.predicted_residual) / np.sqrt(error**2 + scatter**2)
+        curve = _best(x, y, weight, used, span, group)
+        before, scatter = scatter, _scatter_beyond(curve.residual[used], error[used])
+        score = np.abs(curve.score) * np.sqrt((error**2 + before**2) / (error**2 + scatter**2))
         worst = int(np.argmax(np.where(used, score, 0)))
         if score[worst] <= _REJECT or used.sum() <= 8:
             break
         used[worst] = False
     weight = np.where(used, 1 / (error**2 + scatter**2), 0)
-    return _fit(x, y, weight, used, curve.knots, scatter)
+    return _fit(x, y, weight, used, curve.knots, scatter, group)
 
 
 def _best(
@@ -104,10 +112,12 @@ def _best(
     weight: NDArray[np.float64],
     used: NDArray[np.bool_],
     span: tuple[float, float],
+    group: NDArray[np.integer],
 ) -> Curve:
     most = max(1, min(_MAXIMUM_PIECES, int(used.sum()) // 3 - 3))
-    curves = [_fit(x, y, weight, used, _knots(x[used], n, span), 0.0) for n in range(1, most + 1)]
-    squares = np.array([(weight * curve.predicted_residual**2)[used] for curve in curves])
+    curves = [_fit(x, y, weight, used, _knots(x[used], n, span), 0.0, group) for n in range(1, most + 1)]
+    inner = used & np.isfinite(curves[0].predicted_residual)
+    squares = np.array([(weight * curve.predicted_residual**2)[inner] for curve in curves])
     means = squares.mean(axis=1)
     best = int(np.argmin(means))
     # The difference from the best is judged point by point: both predict the same points.
@@ -140,14 +150,35 @@ def _fit(
     used: NDArray[np.bool_],
     knots: NDArray[np.float64],
     scatter: float,
+    group: NDArray[np.integer],
 ) -> Curve:
     design = _design(knots, x)
     covariance = np.asarray(np.linalg.pinv(design.T @ (weight[:, None] * design), hermitian=True), np.float64)
     coefficients = covariance @ (design.T @ (weight * y))
-    leverage = weight * np.einsum("ij,jk,ik->i", design, covariance, design)
     residual = y - design @ coefficients
-    predicted = residual / np.clip(1 - leverage, 1e-3, None)
-    return Curve(knots, coefficients, covariance, residual, predicted, used, scatter)
+    predicted, inflation = _predicted(residual, design @ covariance @ (design * weight[:, None]).T, group)
+    deviation = predicted * np.sqrt(weight / inflation)
+    outermost = [group[used][np.argmin(x[used])], group[used][np.argmax(x[used])]]
+    predicted[np.isin(group, outermost) | (x < x[used].min()) | (x > x[used].max())] = np.nan
+    return Curve(knots, coefficients, covariance, residual, predicted, deviation, used, scatter)
+
+
+def _predicted(
+    residual: NDArray[np.float64], hat: NDArray[np.float64], group: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the residuals of each group of points from the fit without that group, and their variance, shape (n,).
+
+    Exact for a linear fit: (1 - H)^-1 of the group's block of the hat matrix times its residuals; the variance is in
+    units of the point's own.
+    """
+    predicted, inflation = np.empty_like(residual), np.ones_like(residual)
+    for number in np.unique(group):
+        members = np.flatnonzero(group == number)
+        block = np.eye(len(members)) - hat[np.ix_(members, members)]
+        inverse = np.linalg.pinv(block, rcond=1e-6)
+        predicted[members] = inverse @ residual[members]
+        inflation[members] = np.maximum(np.diag(inverse), 1)
+    return predicted, inflation
 
 
 def _scatter_beyond(residual: NDArray[np.float64], error: NDArray[np.float64]) -> float:

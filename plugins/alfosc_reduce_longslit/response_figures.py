@@ -44,6 +44,7 @@ def response_figure(response: Response) -> Figure:
     below.fill_between(response.wavelength, -100 * response.error, 100 * response.error, color="0.7", lw=0)
     below.axhline(0, color="k", lw=0.8)
     below.set(xlabel="wavelength (Å, vacuum)", ylabel="measured − curve (%)", ylim=(-6, 6))
+    below.set_xlim(response.wavelengths[0] - 100, response.wavelengths[1] + 100)
     shade_telluric(below)
     shade_telluric(above)
     return figure
@@ -75,4 +76,4 @@ def _points(above: Axes, below: Axes, response: Response) -> None:
 def _title(response: Response) -> str:
     frames = response.frames
     names = [f"{r['star']} {r['frame']} ({100 * r['scale']:.0f} %{'' if r['used'] else ', left out'})" for r in frames]
-    return f"response from {', '.join(names)}; light caught relative to the best frame"
+    return f"response from {', '.join(names)}\nin brackets the light caught relative to the best frame"

@@ -47,7 +47,8 @@ def response_quality(response: Response) -> dict[str, float | int | str | bool |
 
 
 def _rms(values: NDArray[np.float64]) -> float | None:
-    return 100 * float(np.sqrt(np.mean(np.square(values)))) if values.size else None
+    known = values[np.isfinite(values)]
+    return 100 * float(np.sqrt(np.mean(np.square(known)))) if known.size else None
 
 
 def _safe(name: str) -> str:
