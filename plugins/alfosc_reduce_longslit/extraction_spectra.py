@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from alfosc_reduce.flags import UNUSABLE, Flag
 from alfosc_reduce_longslit.extraction_band import Background, Band, bands_of
 from alfosc_reduce_longslit.extraction_fit import ColumnFit, extract_columns, smooth_spectrum, sum_aperture
+from alfosc_reduce_longslit.objects_detection import without_outliers
 from alfosc_reduce_longslit.profile import Profile
 from alfosc_reduce_longslit.profile_fit import fit_profile, sample_profile, start_profile
 
@@ -86,11 +87,13 @@ def fit_band(band: Band, traces: Traces) -> tuple[list[Profile], ColumnFit]:
     x = columns_of_band(band)
     profiles = [start_profile(float(traces.fwhm[i]), nx) for i in band.members]
     light = np.stack([profile(u, x) for profile, u in zip(profiles, band.u, strict=True)])
-    fit = extract_columns(band, light, clip=False)
+    counts = band.variance + band.scale * np.maximum(band.data, 0)
+    calm = replace(band, good=without_outliers(band.data, counts, band.good))
+    fit = extract_columns(calm, light, clip=False)
     for step in range(PASSES):
         profiles = [refined(band, fit, light, k, profiles[k]) for k in range(len(profiles))]
         light = np.stack([profile(u, x) for profile, u in zip(profiles, band.u, strict=True)])
-        fit = extract_columns(band, light, clip=step > 0)
+        fit = extract_columns(calm, light, clip=False) if step == 0 else extract_columns(band, light)
     return profiles, fit
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -12,8 +12,8 @@ from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import usable, variance_of
 from alfosc_reduce.parameters import Arcsec, to_pixels
-from alfosc_reduce_longslit.objects_detection import SlitProfile, find_peaks_of, slit_profile
-from alfosc_reduce_longslit.objects_trace import block_profiles, trace_object
+from alfosc_reduce_longslit.objects_detection import SlitProfile, find_peaks_of, slit_profile, without_outliers
+from alfosc_reduce_longslit.objects_trace import ObjectTrace, block_profiles, follow, trace_object
 from alfosc_reduce_longslit.products import Traces
 
 if TYPE_CHECKING:
@@ -21,8 +21,32 @@ if TYPE_CHECKING:
 
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
+FWHM = 5.0
+"""Pixels: what a forced aperture takes for the width of an object that is not seen."""
 _log = logging.getLogger(__name__)
+
+
+class Frame(NamedTuple):
+    """Sky-subtracted electrons, their variance, and where they may be used; shape (ny, nx) each."""
+
+    data: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    good: NDArray[np.bool_]
+
+
+class Found(NamedTuple):
+    """One object: its trace (nx,), full width at half maximum (pixels) and significance."""
+
+    centre: NDArray[np.float64]
+    fwhm: float
+    significance: float
+
+    @property
+    def row(self) -> float:
+        """Return the typical row of the trace."""
+        return float(np.median(self.centre))
 
 
 class TraceObjects(Step):
@@ -45,22 +69,25 @@ class TraceObjects(Step):
 
     def __call__(self, image: CCDData, sky: CCDData | None = None) -> Traces:
         """Return the traces, brightest first; none (with a warning) if nothing is significant."""
-        data, variance, good = np.asarray(image.data, np.float64), variance_of(image), usable(image)
         name = image.header.get("FILENAME", "this frame")
-        if not good.any() or not np.isfinite(variance[good]).all():
-            raise DataError(f"{name}: no usable pixel with a variance to find objects in; exclude the frame")
         scale = float(image.header.get("PIXSCALE", 1.0))
-        profile = slit_profile(data, variance, good)
-        peaks = find_peaks_of(profile, self.threshold)[: self.largest_number]
+        frame = frame_of(image)
+        found, profile = find_and_trace(frame, self.threshold, self.largest_number)
         if self.position is not None:
-            peaks = [forced_peak(profile, peaks, to_pixels(self.position, scale), name)]
-        if not peaks:
+            found = [forced(frame, profile, found, to_pixels(self.position, scale), name)]
+        if not found:
             _log.warning(
                 "%s: no object stands out by %.1f sigma (the highest peak reaches %.1f); the limit is %.2g electrons a "
                 "column. Set position to force an aperture.",
                 name, self.threshold, float(profile.best.max()), profile.limit(self.threshold),
             )  # fmt: skip
-        return trace_peaks(data, variance, good, peaks, scale, profile.limit(self.threshold))
+        return Traces(
+            centres=np.array([one.centre for one in found]).reshape(len(found), image.shape[1]),
+            fwhm=np.array([one.fwhm for one in found], dtype=np.float64),
+            significance=np.array([one.significance for one in found], dtype=np.float64),
+            pixel_scale=scale,
+            limit=profile.limit(self.threshold),
+        )
 
     def quality(self, result: Traces, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return number, positions, widths and significance of the objects, and the detection limit."""
@@ -82,37 +109,60 @@ class TraceObjects(Step):
         yield "traces", figure_of_traces(inputs["image"], result)
 
 
-def trace_peaks(
-    data: np.ndarray[Any, np.dtype[np.float64]],
-    variance: np.ndarray[Any, np.dtype[np.float64]],
-    good: np.ndarray[Any, np.dtype[np.bool_]],
-    peaks: list[tuple[float, float, float]],
-    pixel_scale: float,
-    limit: float,
-) -> Traces:
-    """Trace each (row, width, significance) through a frame (ny, nx)."""
-    nx = data.shape[1]
-    profiles = block_profiles(data, variance, good)
-    traced = [trace_object(profiles, row, width, nx) for row, width, _ in peaks]
-    return Traces(
-        centres=np.array([one.centre for one in traced]).reshape(len(traced), nx),
-        fwhm=np.array([one.fwhm for one in traced], dtype=np.float64),
-        significance=np.array([significance for _, _, significance in peaks], dtype=np.float64),
-        pixel_scale=pixel_scale,
-        limit=limit,
-    )
+def frame_of(image: CCDData) -> Frame:
+    """Return what a search needs, remaining cosmic rays left out; raises `DataError` if nothing is usable."""
+    data, variance, good = np.asarray(image.data, np.float64), variance_of(image), usable(image)
+    if not good.any() or not np.isfinite(variance[good]).all():
+        name = image.header.get("FILENAME", "this frame")
+        raise DataError(f"{name}: no usable pixel with a variance to find objects in; exclude the frame")
+    return Frame(data, variance, without_outliers(data, variance, good))
 
 
-def forced_peak(
-    profile: SlitProfile, peaks: list[tuple[float, float, float]], row: float, name: str
-) -> tuple[float, float, float]:
-    """Return the found object nearest to `row` if it is there, else an aperture of typical width at `row`."""
-    ny = len(profile.light)
+def find_and_trace(frame: Frame, threshold: float, largest: int) -> tuple[list[Found], SlitProfile]:
+    """Find and trace the objects of a frame, the brightest first.
+
+    The brightest object is traced first. The frame is then searched again along its trace, where objects that the
+    slope of the trace had smeared stand out.
+    """
+    profile = slit_profile(*frame)
+    peaks = find_peaks_of(profile, threshold)
+    if not peaks:
+        return [], profile
+    blocks = block_profiles(*frame)
+    nx = frame.data.shape[1]
+    first = trace_object(blocks, peaks[0][0], peaks[0][1], nx)
+    middle = float(np.median(first.centre))
+    bend = first.centre - middle
+    profile = slit_profile(*straightened(frame, bend))
+    peaks = find_peaks_of(profile, threshold)[:largest] or peaks[:1]
+    found: list[Found] = []
+    for row, width, significance in peaks:
+        own = abs(row - middle) < max(width, 2)
+        alone = all(abs(row - other) > 4 * max(width, breadth) for other, breadth, _ in peaks if other != row)
+        trace = first if own else ObjectTrace.straight(row + bend, width)
+        if alone and not own:
+            trace = follow(blocks, row + bend, width)
+        found.append(Found(trace.centre, trace.fwhm, significance))
+    return found, profile
+
+
+def straightened(frame: Frame, bend: NDArray[np.float64]) -> Frame:
+    """Shift each column by whole rows so that a trace with this `bend` (nx,) runs along one row."""
+    ny, nx = frame.data.shape
+    rows = np.arange(ny)[:, None] + np.round(bend).astype(int)
+    inside = (rows >= 0) & (rows < ny)
+    index = np.clip(rows, 0, ny - 1), np.broadcast_to(np.arange(nx), rows.shape)
+    return Frame(frame.data[index], frame.variance[index], frame.good[index] & inside)
+
+
+def forced(frame: Frame, profile: SlitProfile, found: list[Found], row: float, name: str) -> Found:
+    """Return the found object nearest to `row` if it is there, else an aperture parallel to the brightest one."""
+    ny, nx = frame.data.shape
     if not 0 <= row <= ny - 1:
         raise DataError(f"{name}: position is at row {row:.1f}, the slit has rows 0 to {ny - 1}; give one on the slit")
-    near = [peak for peak in peaks if abs(peak[0] - row) <= max(peak[1], 3)]
+    near = [one for one in found if abs(one.row - row) <= max(one.fwhm, 3)]
     if near:
-        return min(near, key=lambda peak: abs(peak[0] - row))
-    width = peaks[0][1] if peaks else 5.0
+        return min(near, key=lambda one: abs(one.row - row))
     _log.warning("%s: nothing is seen at row %.1f; the aperture there is set because position says so.", name, row)
-    return row, width, float(profile.best[round(row)])
+    bend = found[0].centre - found[0].row if found else np.zeros(nx)
+    return Found(row + bend, found[0].fwhm if found else FWHM, float(profile.best[round(row)]))

@@ -14,6 +14,7 @@ BLOCKS = 32
 LARGEST_DEGREE = 5
 SLOPES = np.arange(-16, 16.1, 0.5)
 """Pixels along the slit from the first column to the last that a straight trace is searched with."""
+SURE = 0.2
 FLOOR = 0.02
 """Pixels: no centroid is trusted better."""
 
@@ -58,6 +59,12 @@ class ObjectTrace:
     error: NDArray[np.float64]
     used: NDArray[np.bool_]
 
+    @classmethod
+    def straight(cls, centre: NDArray[np.float64], fwhm: float) -> ObjectTrace:
+        """Return a trace that follows a given curve without centroids of its own."""
+        nothing = np.zeros(0)
+        return cls(centre, fwhm, nothing, nothing, nothing, np.zeros(0, bool))
+
 
 def block_profiles(
     data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_], blocks: int = BLOCKS
@@ -84,17 +91,23 @@ def trace_object(profiles: BlockProfiles, row: float, width: float, nx: int) -> 
     nx
         Columns of the frame.
     """
-    middle = (nx - 1) / 2
     offset, slope = straight_trace(profiles, row, width, nx)
-    start = offset + slope * (profiles.x - middle) / max(nx - 1, 1)
-    fwhm = fitted_width(profiles, start, width)
-    y, error = centroids(profiles, start, fwhm)
-    sure = error < 0.5 * fwhm
+    start = offset + slope * (np.arange(nx) - (nx - 1) / 2) / max(nx - 1, 1)
+    return follow(profiles, start, width)
+
+
+def follow(profiles: BlockProfiles, start: NDArray[np.float64], width: float) -> ObjectTrace:
+    """Trace an object near the curve `start` (nx,); where too few centroids are sure the curve itself is the trace."""
+    nx = len(start)
+    guess = np.interp(profiles.x, np.arange(nx), start)
+    fwhm = fitted_width(profiles, guess, width)
+    y, error = centroids(profiles, guess, fwhm)
+    sure = error < SURE * fwhm
     if sure.sum() < 3:
-        straight = offset + slope * (np.arange(nx) - middle) / max(nx - 1, 1)
-        return ObjectTrace(straight, fwhm, profiles.x[sure], y[sure], error[sure], np.zeros(int(sure.sum()), bool))
+        return ObjectTrace(start, fwhm, profiles.x[sure], y[sure], error[sure], np.zeros(int(sure.sum()), bool))
     x, y, error = profiles.x[sure], y[sure], np.hypot(error[sure], FLOOR)
-    centre, used = smooth_curve(x, y, error, nx)
+    departure, used = smooth_curve(x, y - guess[sure], error, nx)
+    centre = start + departure
     fwhm = fitted_width(profiles, np.interp(profiles.x, np.arange(nx), centre), fwhm)
     return ObjectTrace(centre, fwhm, x, y, error, used)
 

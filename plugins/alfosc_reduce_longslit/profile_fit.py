@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCKS = 48
-INDEX_PRIOR = (3.0, 1.0)
+INDEX, INDEX_SPREAD = 2.7, 0.07
 CORRECTION_PRIOR = 0.15
 
 
@@ -48,7 +48,7 @@ class ProfileSamples:
 
 def start_profile(fwhm: float, columns: int) -> Profile:
     """Return the Moffat function to begin with."""
-    return Profile((fwhm, 0.0, 0.0, INDEX_PRIOR[0], 0.0, 0.0), np.zeros((correction_size(), TERMS)), columns)
+    return Profile((fwhm, 0.0, 0.0, INDEX, 0.0, 0.0), np.zeros((correction_size(), TERMS)), columns)
 
 
 def sample_profile(
@@ -107,7 +107,7 @@ def _shape_prior(shape: NDArray[np.float64], width: float) -> NDArray[np.float64
     fwhm, linear, quadratic, index, shift, tilt = shape
     return np.array([
         (fwhm - width) / (0.5 * width), linear / (0.15 * width), quadratic / (0.1 * width),
-        (index - INDEX_PRIOR[0]) / INDEX_PRIOR[1] if index < 6 else 3.0 + (index - 6) * 0.05,
+        (1 / index - 1 / INDEX) / INDEX_SPREAD,
         shift / 0.5, tilt / 0.5,
     ])  # fmt: skip
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce_longslit.sky_noise import exchange_photons, photon_scale
 from alfosc_reduce_longslit.sky_rows import blank_rows
-from alfosc_reduce_longslit.sky_spline import SkyBasis, evaluate, fit_spline, make_basis
+from alfosc_reduce_longslit.sky_spline import SkyBasis, evaluate, expected_freedom, fit_spline, make_basis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,26 +75,35 @@ def model_sky(
     noise = exchange_photons(variance, data, sky, scale)
     blank = blank_rows((data - sky) / np.sqrt(noise), usable)
     used = usable
+    error = np.sqrt(np.median(noise, axis=0) / len(data))
+    freedom = 3 * expected_freedom(basis, np.median(sky, axis=0), error)
     for clip in CLIPS:
         used = usable & blank[:, None] & (np.abs(data - sky) <= clip * np.sqrt(noise))
-        sky = evaluate(basis, fit_spline(basis, data, np.where(used, 1 / noise, 0)))
+        sky = evaluate(basis, fit_spline(basis, data, np.where(used, 1 / noise, 0), freedom))
         noise = exchange_photons(variance, data, sky, scale)
         blank = blank_rows((data - sky) / np.sqrt(noise), usable)
-    return SkyModel(sky, sky_variance(basis, np.where(used, 1 / noise, 0)), noise, scale, blank, used)
+        if clip != CLIPS[-1]:
+            freedom = expected_freedom(basis, sky[len(sky) // 2], error)
+    model_variance = sky_variance(basis, np.where(used, 1 / noise, 0), freedom)
+    return SkyModel(sky, model_variance, noise, scale, blank, used)
 
 
-def sky_variance(basis: SkyBasis, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def sky_variance(basis: SkyBasis, weight: NDArray[np.float64], freedom: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the variance of the sky model.
 
-    A spline with one coefficient a pixel follows the noise of each column, so the error is that of the polynomial
-    along the slit fitted to one column, more where breakpoints are nearer.
+    Its shape is that of a polynomial along the slit fitted to each column alone. How much the spline ties neighbouring
+    columns together is measured by fitting pure noise of known size, always the same.
     """
+    from scipy.ndimage import uniform_filter1d
+
     slit = basis.slit
     normal = np.einsum("yx,yi,yj->xij", weight, slit, slit, optimize=True)
-    normal += 1e-6 * np.median(normal[:, 0, 0]) * np.eye(slit.shape[1]) + 1e-30 * np.eye(slit.shape[1])
-    covariance = np.linalg.inv(normal)
-    result: NDArray[np.float64] = np.einsum("xij,yi,yj->yx", covariance, slit, slit, optimize=True) / basis.spacing
-    return result
+    normal += (1e-6 * np.median(normal[:, 0, 0]) + 1e-30) * np.eye(slit.shape[1])
+    alone: NDArray[np.float64] = np.einsum("xij,yi,yj->yx", np.linalg.inv(normal), slit, slit, optimize=True)
+    noise = np.random.default_rng(0).standard_normal(weight.shape) / np.sqrt(np.where(weight > 0, weight, np.inf))
+    fitted = evaluate(basis, fit_spline(basis, noise, weight, freedom))
+    share = uniform_filter1d(np.mean(fitted**2 / alone, axis=0), 31, mode="nearest")
+    return alone * np.clip(share, 0.1, 3)
 
 
 def _first_guess(data: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 BLOCKS = 8
 SCALES = (3, 9, 31)
 LEAST = 0.2
+WINGS = (1.5, 2.0, 3.0)
 _log = logging.getLogger(__name__)
 
 
-def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], threshold: float = 3) -> NDArray[np.bool_]:
+def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], threshold: float = 5) -> NDArray[np.bool_]:
     """Return true for rows without an object, shape (ny,).
 
     Parameters
@@ -26,18 +27,18 @@ def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], thresho
     usable
         Pixels that may be used.
     threshold
-        Rows (means over eight ranges of wavelength, at three scales along the slit) further from the common level
-        than this many robust standard deviations are masked, with their neighbours.
+        Rows (means over eight ranges of wavelength, at three scales along the slit) that stand out of the common level
+        by more than this many robust standard deviations hold an object; so do their neighbours down to 1.5 to 3 sigma.
     """
-    from scipy.ndimage import binary_dilation
+    from scipy.ndimage import binary_dilation, binary_propagation
 
     profiles = slit_profiles(residual, usable)
     masked = np.zeros(len(residual), bool)
-    for scale in SCALES:
-        smooth = _running_mean(profiles, scale)
-        found = np.abs(smooth) > threshold * np.maximum(_robust_std(smooth), 1 / np.sqrt(scale))[:, None]
-        masked |= found.any(axis=0)
-    # Single rows are chance; an object has neighbours, and wings beyond them.
+    for scale, wing in zip(SCALES, WINGS, strict=True):
+        smooth = np.abs(_running_mean(profiles, scale))
+        sigma = np.maximum(_robust_std(_running_mean(profiles, scale)), 1.2 / np.sqrt(scale))[:, None]
+        for strength in smooth / sigma:
+            masked |= binary_propagation(strength > threshold, mask=strength > wing)
     blank: NDArray[np.bool_] = ~binary_dilation(masked, iterations=3)
     if blank.mean() >= LEAST:
         return blank

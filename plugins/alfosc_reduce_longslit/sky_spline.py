@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ORDER = 4
 CHUNK = 256
-RIDGE = 1e-7
+TILT = 0.4
+RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def make_basis(wavelength: NDArray[np.float64], degree: int) -> SkyBasis:
     ny, nx = wavelength.shape
     position = _positions(wavelength)
     shift = position - np.arange(nx)
-    # Breakpoints nearer than a pixel only where the tilt fills the gaps between the samples of one row.
-    spacing = 1.0 if np.ptp(shift, axis=0).max() < 1 else 0.6
+    # Breakpoints nearer than a pixel where the tilt fills the gaps between the samples of one row.
+    spacing = 1.0 if np.ptp(shift, axis=0).max() < TILT else 0.5
     position -= position.min()
     slit = np.asarray(legvander(np.linspace(-1, 1, ny), degree), dtype=np.float64)
     return SkyBasis((position / spacing).astype(np.float32), spacing, slit)
@@ -92,20 +93,48 @@ def _positions(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
     return positions
 
 
-def fit_spline(basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit_spline(
+    basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64], freedom: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the coefficients (splines, slit terms) that fit `data` best with `weight` (inverse variances).
 
-    Coefficients that no pixel supports follow their neighbours in a straight line.
+    `freedom` is the expected size of the second differences of the coefficients, of the same shape; coefficients that
+    no pixel supports follow their neighbours in a straight line.
     """
     from scipy.linalg import solveh_banded
 
     matrix, right = _normal_equations(basis, data, weight)
     terms = basis.slit.shape[1]
     bands = _banded(matrix, terms)
-    bands += RIDGE * max(float(np.median(bands[0])), 1e-30) * _penalty(basis.size, terms)
+    bands += _penalty(freedom)
+    bands[0] += RIDGE * max(float(np.median(bands[0])), 1e-30)
     solution = solveh_banded(bands, right.ravel(), lower=True, check_finite=False)
     result: NDArray[np.float64] = solution.reshape(basis.size, terms)
     return result
+
+
+def expected_freedom(basis: SkyBasis, spectrum: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much the second differences of the coefficients may be, from a first spectrum of the sky.
+
+    Sharp lines leave the spline as free as it can be; where the sky is smooth the spline is, too. Terms that change
+    along the slit are allowed a fifth of the structure of the sky itself.
+
+    Parameters
+    ----------
+    basis
+        Of the fit.
+    spectrum, error
+        Sky at each column and its standard error, shape (nx,).
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    bend = np.abs(np.gradient(np.gradient(spectrum))) + np.abs(np.diff(spectrum, 2, append=[spectrum[-1]] * 2))
+    structure = maximum_filter1d(bend, 7) + 2 * error
+    column = np.linspace(0, len(spectrum) - 1, basis.size)
+    along = np.interp(column, np.arange(len(spectrum)), structure)
+    share = np.full(basis.slit.shape[1], 0.2)
+    share[0] = 1
+    return np.asarray(np.maximum(along[:, None] * share, 1e-3), dtype=np.float64)
 
 
 def evaluate(basis: SkyBasis, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,13 +187,18 @@ def _banded(matrix: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
     return bands.reshape(ORDER * terms, size * terms)
 
 
-def _penalty(size: int, terms: int) -> NDArray[np.float64]:
-    """Return the bands of a second-difference penalty on the mean sky and a plain one on its change along the slit."""
+def _penalty(freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the bands of the prior: second differences of the coefficients are of the order of `freedom`.
+
+    Shape of `freedom`: (splines, terms).
+    """
+    size, terms = freedom.shape
     bands = np.zeros((ORDER * terms, size, terms))
-    bands[0, :, 1:] = 1
-    bands[0, :, 0] = 6
-    bands[0, [0, -1], 0], bands[0, [1, -2], 0] = 1, 5
-    bands[terms, :-1, 0] = -4
-    bands[terms, [0, -2], 0] = -2
-    bands[2 * terms, :-2, 0] = 1
+    weight = 1 / freedom[1:-1] ** 2
+    for offset, diagonal in ((0, 1.0), (1, 4.0), (2, 1.0)):
+        bands[0, offset : size - 2 + offset] += diagonal * weight
+    bands[terms, : size - 2] -= 2 * weight
+    bands[terms, 1 : size - 1] -= 2 * weight
+    bands[2 * terms, : size - 2] += weight
+    bands[0, :, 1:] += 1e-6 * weight.min()
     return bands.reshape(ORDER * terms, size * terms)
