@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _LEVEL_LIMIT = 20.0
 _FALSE_ALARM = 1e-7
+_JUMPS = 0.1
 _BOX = 25
 
 
@@ -88,7 +89,7 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
 
     That is where the level stands 20 times the noise of a frame above or below its surroundings (hot columns, the first
     columns after read-out, which do not repeat), or where the frames scatter more than chance allows and more than
-    twice the noise (random telegraph pixels).
+    twice the noise, or more than one in ten values was rejected (random telegraph pixels).
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
     freedom = np.maximum(combined.count - 1, 1)
     unlikely = chi2.isf(_FALSE_ALARM, np.arange(1, freedom.max() + 1)) / np.arange(1, freedom.max() + 1)
     excess = combined.scatter > np.maximum(4.0, unlikely[freedom - 1]) * noise**2
-    return np.where(deviant | (excess & (combined.count > 2)), Flag.BAD_PIXEL, 0).astype(np.int16)
+    jumping = combined.rejected > np.maximum(1, _JUMPS * (combined.count + combined.rejected))
+    return np.where(deviant | (excess & (combined.count > 2)) | jumping, Flag.BAD_PIXEL, 0).astype(np.int16)
 
 
 def _header(good: Sequence[Planes], combined: Combined, total: int) -> Header:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = (16, 16)
-"""Rows and columns of a block within which the lamp's drift is one factor."""
+"""Rows and columns of a block within which the drift of the lamp is a plane."""
 _STRIP = 16 * 16
 _FEWEST_BLOCKS = 20
 _CLIP = 5.0
+_TERMS = 3
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def block_statistics(
 ) -> BlockStatistics:
     """Return level and variance of flats in blocks.
 
-    In every block each frame is scaled to the mean of all, so that a lamp that drifts, even in colour, adds nothing;
-    the variance is corrected for that degree of freedom. All pairs of frames are used at once, through the sample
+    In every block each frame is fitted by the mean of all times a plane, so that a lamp that drifts, even in colour,
+    adds nothing; the variance is corrected for these three degrees of freedom. All pairs of frames are used at once, through the sample
     variance of each pixel, so that no pair counts twice. Pixels that scatter as chance does not allow (cosmic rays)
     are left out.
 
@@ -106,7 +107,7 @@ def block_statistics(
         found.append(_blocks(stack, good))
     level, variance = (np.concatenate(parts) for parts in zip(*found, strict=True))
     size = BLOCK[0] * BLOCK[1]
-    return BlockStatistics(level, variance, float((len(flats) - 1) * (size - 1)))
+    return BlockStatistics(level, variance, float((len(flats) - 1) * (size - _TERMS)))
 
 
 def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf) -> Measured:
@@ -176,21 +177,29 @@ def _weighted_fit(
 
 def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return level and variance of the blocks of a strip, shape (frames, rows, columns)."""
-    pixels = _tiles(stack)
-    ok = _tiles(good[None])[0]
-    mean = pixels.mean(0)
-    total = np.where(ok, mean, 0).sum(-1)
-    scale = np.where(ok, pixels, 0).sum(-1) / np.where(total > 0, total, np.nan)
-    residual = pixels - scale[..., None] * mean
-    variance = (residual**2).sum(0) / (len(stack) - 1)
-    typical = np.median(variance, axis=-1, keepdims=True)
-    limit = _limit(len(stack) - 1) * typical
-    keep = ok & (variance <= limit)
+    pixels, keep = _tiles(stack), _tiles(good[None])[0]
+    enough = keep.shape[-1] // 2
+    mean = np.median(pixels, axis=0)
+    for _ in range(2):
+        variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / (len(stack) - 1)
+        typical = np.median(variance, axis=-1, keepdims=True)
+        keep = keep & (variance <= _limit(len(stack) - 1) * typical)
+        mean = pixels.mean(0)
+    variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / (len(stack) - 1)
     number = keep.sum(-1)
-    half = ok.shape[-1] // 2
     level = np.where(keep, mean, 0).sum(-1) / np.maximum(number, 1)
-    value = np.where(keep, variance, 0).sum(-1) / np.maximum(number - 1, 1)
-    return np.where(number > half, level, np.nan), np.where(number > half, value, np.nan)
+    value = np.where(keep, variance, 0).sum(-1) / np.maximum(number - _TERMS, 1)
+    return np.where(number > enough, level, np.nan), np.where(number > enough, value, np.nan)
+
+
+def _residuals(pixels: NDArray[np.float64], mean: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return what is left of each frame after `mean` times a plane over the block is fitted to it, 0 where not kept."""
+    v, u = (axis.ravel() for axis in np.mgrid[-1 : 1 : BLOCK[0] * 1j, -1 : 1 : BLOCK[1] * 1j])
+    design = np.where(keep, mean, 0)[..., None] * np.stack([np.ones_like(u), u, v], axis=-1)
+    basis, _ = np.linalg.qr(design)
+    kept = np.where(keep, pixels, 0)
+    coefficients = np.einsum("bpt,nbp->nbt", basis, kept)
+    return np.asarray(kept - np.einsum("bpt,nbt->nbp", basis, coefficients))
 
 
 def _limit(freedom: int) -> float:
