@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.line_profile import LineProfile
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -86,9 +88,8 @@ def measure_width(spectrum: NDArray[np.float64]) -> float:
 
 
 def _smoothed(flat: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    size = max(round(width), 2)
-    kernel = np.convolve(np.full(size, 1.0 / size), [0.25, 0.5, 0.25])
-    return np.convolve(flat, kernel if len(kernel) % 2 else np.convolve(kernel, [0.5, 0.5]), mode="same")
+    half = int(np.ceil(width / 2 + 1))
+    return np.convolve(flat, LineProfile(width, 0.35)(np.arange(-half, half + 1)), mode="same")
 
 
 def _noise(smooth: NDArray[np.float64]) -> NDArray[np.float64]:

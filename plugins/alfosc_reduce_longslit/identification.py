@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.identification_score import chance_of_partners, odds_of_places, odds_of_strengths
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -83,6 +85,7 @@ class Pattern:
     height: NDArray[np.float64]
     wavelength: NDArray[np.float64]
     strength: NDArray[np.float64]
+    ion: NDArray[np.str_]
     resolution: float
     """Full width of a line in detector pixels."""
     limits: tuple[float, float]
@@ -249,8 +252,8 @@ def _grown(pattern: Pattern, expectation: Expectation, trial: NDArray[np.float64
         if len(found) < 6:
             break
         coefficients = _fit(pattern, trial, found, known, max(degree, 3) + extra)
-    found, known = match(pattern, coefficients, tight)
-    return _judged(pattern, coefficients, found, known, tight)
+    candidates = [_judged(pattern, coefficients, share * tight) for share in (1.0, 0.6, 0.35)]
+    return max(candidates, key=lambda candidate: candidate.score)
 
 
 def match(
@@ -260,15 +263,13 @@ def match(
 
     The best partner of a line found is the strongest known one within the tolerance; of a known line the nearest.
     """
-    wave = np.polynomial.polynomial.polyval(pattern.position / UNIT, coefficients)
-    scale = dispersion(coefficients, pattern.position)
-    distance = np.abs(pattern.wavelength[None, :] - wave[:, None]) / np.where(scale > 0, scale, np.nan)[:, None]
+    distance = _distances(pattern, coefficients)
     inside = distance <= tolerance
     value = np.where(inside, _weights(pattern.strength)[None, :] * (1 - 0.7 * distance / tolerance), 0)
     partner = value.argmax(axis=1)
-    mine = np.where(value.max(axis=1) > 0, np.arange(len(wave)), -1)
+    mine = np.where(value.max(axis=1) > 0, np.arange(len(distance)), -1)
     back = np.where(inside, distance, np.inf).argmin(axis=0)
-    good = (mine >= 0) & (back[partner] == np.arange(len(wave)))
+    good = (mine >= 0) & (back[partner] == np.arange(len(distance)))
     return np.flatnonzero(good), partner[good]
 
 
@@ -304,32 +305,28 @@ def _fit(
 def _judged(
     pattern: Pattern,
     coefficients: NDArray[np.float64],
-    found: NDArray[np.intp],
-    known: NDArray[np.intp],
     tolerance: float,
 ) -> Identification:
-    """Score a solution by the odds of its matches against chance."""
-    chance = _chance(pattern, coefficients, tolerance)
-    matched = np.zeros(len(pattern.position), bool)
-    matched[found] = True
-    share = np.clip(matched.mean(), 0.05, 0.95)
-    score = np.sum(np.where(matched, np.log(share / chance), np.log((1 - share) / (1 - chance))))
-    wave = np.polynomial.polynomial.polyval(pattern.position[found] / UNIT, coefficients)
-    residual = (wave - pattern.wavelength[known]) / dispersion(coefficients, pattern.position[found])
+    """Score a solution by the odds of its matches within `tolerance` detector pixels against chance."""
+    found, known = match(pattern, coefficients, tolerance)
+    distance = _distances(pattern, coefficients)
+    chance = chance_of_partners(distance, pattern.strength, found, known, tolerance)
+    score = odds_of_places(chance)
+    score += odds_of_strengths(pattern.height[found], pattern.strength[known], pattern.ion[known])
+    residual = distance[found, known]
     light = pattern.height / pattern.height.sum()
     rms = float(np.sqrt(np.mean(np.square(residual)))) if len(found) else np.inf
-    return Identification(found, known, coefficients, float(score), 0.0, rms, float(light[matched].sum()))
+    return Identification(found, known, coefficients, float(score), 0.0, rms, float(light[found].sum()))
 
 
-def _chance(pattern: Pattern, coefficients: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Probability that a line at each place of the arc lies within `tolerance` of a known one by chance."""
+def _distances(pattern: Pattern, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances of found lines from known ones in detector pixels, NaN where the scale falls."""
     wave = np.polynomial.polynomial.polyval(pattern.position / UNIT, coefficients)
     scale = dispersion(coefficients, pattern.position)
-    reach = 150.0
-    low = np.searchsorted(pattern.wavelength, wave - reach * scale)
-    high = np.searchsorted(pattern.wavelength, wave + reach * scale)
-    density = (np.abs(high - low) + 1) / (2 * reach)
-    return np.clip(1 - np.exp(-density * 2 * tolerance), 1e-3, 0.98)
+    result: NDArray[np.float64] = (
+        np.abs(pattern.wavelength[None, :] - wave[:, None]) / np.where(scale > 0, scale, np.nan)[:, None]
+    )
+    return result
 
 
 def _contradicts(one: Identification, other: Identification, pattern: Pattern) -> bool:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
-LEAST_SCORE = 20.0
-LEAST_MARGIN = 12.0
+LEAST_SCORE = 9.0
+LEAST_MARGIN = 8.0
 FEWEST = 8
 
 
@@ -96,12 +96,13 @@ def identify_arc(
     limits = (axis.start, axis.start + axis.step * len(spectrum))
     index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
     pattern = Pattern(
-        axis.position(found.x),
-        found.height,
-        known.wavelength[index],
-        known.strength[index],
-        found.fwhm * axis.step,
-        limits,
+        position=axis.position(found.x),
+        height=found.height,
+        wavelength=known.wavelength[index],
+        strength=known.strength[index],
+        ion=known.ion[index],
+        resolution=found.fwhm * axis.step,
+        limits=limits,
     )
     match = identify(pattern, expectation)
     check(match, header, disperser.name, len(found))
