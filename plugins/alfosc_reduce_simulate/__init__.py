@@ -32,25 +32,25 @@ __all__ = [
 if TYPE_CHECKING:
     from alfosc_reduce_simulate.demo import SpectroscopyDemo, demo_night, standard_target
     from alfosc_reduce_simulate.detector import Detector, Readout
-    from alfosc_reduce_simulate.exposures import Exposure, Night, Source, Target, exposures
     from alfosc_reduce_simulate.frames import SimulatedFrame, simulate_frame
     from alfosc_reduce_simulate.night import simulate_night, truth_of
+    from alfosc_reduce_simulate.observations import Exposure, Night, Source, Target, exposures
     from alfosc_reduce_simulate.sources import SourceSpectrum, power_law, quasar
     from alfosc_reduce_simulate.truth import Truth
 
 _HOMES = {
     "Detector": "detector",
-    "Exposure": "exposures",
-    "Night": "exposures",
+    "Exposure": "observations",
+    "Night": "observations",
     "Readout": "detector",
     "SimulatedFrame": "frames",
-    "Source": "exposures",
+    "Source": "observations",
     "SourceSpectrum": "sources",
     "SpectroscopyDemo": "demo",
-    "Target": "exposures",
+    "Target": "observations",
     "Truth": "truth",
     "demo_night": "demo",
-    "exposures": "exposures",
+    "exposures": "observations",
     "power_law": "sources",
     "quasar": "sources",
     "simulate_frame": "frames",

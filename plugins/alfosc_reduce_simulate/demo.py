@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce_simulate.exposures import Night, Source, Target
+from alfosc_reduce_simulate.observations import Night, Source, Target
 from alfosc_reduce_simulate.sources import SourceSpectrum, quasar
 
 if TYPE_CHECKING:

@@ -150,8 +150,8 @@ def hot_pixels(detector: Detector, readout: Readout) -> tuple[NDArray[np.float32
     offset, current = np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     columns = rng.integers(LIT[0][0], LIT[0][1], detector.hot_columns)
     for column, first in zip(columns, rng.integers(50, 1500, detector.hot_columns), strict=True):
-        offset[first : LIT[1][1], column] = rng.uniform(150, 600)
-        current[first : LIT[1][1], column] = rng.uniform(0.2, 2)
+        offset[first : LIT[1][1], column] = rng.uniform(60, 300)
+        current[first : LIT[1][1], column] = rng.uniform(0.02, 0.2)
     rows, places = rng.integers(0, LIT[1][1], 400), rng.integers(*LIT[0], 400)
     current[rows, places] = rng.uniform(0.5, 30, 400)
     return _binned(offset, readout), _binned(current, readout)

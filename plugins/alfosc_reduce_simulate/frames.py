@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce.instrument import Instrument
-    from alfosc_reduce_simulate.exposures import Exposure, Night
+    from alfosc_reduce_simulate.observations import Exposure, Night
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import EarthLocation
     from astropy.io.fits import Header
 
-    from alfosc_reduce_simulate.exposures import Exposure, Night
+    from alfosc_reduce_simulate.observations import Exposure, Night
 
 PARKED = (267.2837, 28.9875)
 """Where the telescope points for calibrations of the day, degrees (the zenith, as it happened to be)."""

@@ -79,14 +79,30 @@ def judge_frames(truth: Truth, reduced: Path) -> list[tuple[str, Path]]:
 
 
 def judge_exposure(truth: Truth, file: str, path: Path) -> str:
-    """Return how well one exposure was reduced, as a sentence."""
+    """Return how well one exposure was reduced, as a sentence, and whether there were false objects."""
     from alfosc_reduce.products import load
 
     spectra = load(path)
-    if not len(spectra):
-        raise DataError(f"{path}: no object was extracted")
     name = f"{path.parent.parent.name} {path.name.removesuffix('_spec1d.fits')}"
-    return compare(truth, file, spectra[0]).sentence(name)
+    sentence = compare(truth, file, nearest(truth, file, spectra)).sentence(name)
+    surplus = len(spectra) - int(np.sum(truth.spectra["file"] == file))
+    return f"{sentence}; {surplus} false objects" if surplus > 0 else sentence
+
+
+def nearest(truth: Truth, file: str, spectra: Any, source: int = 0) -> Any:
+    """Return the spectrum that was extracted nearest to a source; raises `DataError` if none is within 3 arc seconds."""
+    from alfosc_reduce.spectra import header_of
+
+    row = float(np.median(truth.of(file, source)["trace"]))
+    place = truth.slit_first + truth.slit_step * row
+    distances = [abs(_slit_pixel(header_of(spectrum)) - place) for spectrum in spectra]
+    if not distances or min(distances) * truth.pixel_scale / truth.slit_step > 3:
+        raise DataError(f"{file}: the source at slit pixel {place:.0f} was not found among {len(spectra)} objects")
+    return spectra[int(np.argmin(distances))]
+
+
+def _slit_pixel(header: Any) -> float:
+    return float(header["SLITPIX0"]) + float(header["SLITSTEP"]) * float(header["OBJROW"])
 
 
 def compare(truth: Truth, file: str, spectrum: Any, source: int = 0) -> Verdict:

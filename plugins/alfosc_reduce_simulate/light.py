@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
     from alfosc_reduce_simulate.detector import Detector
-    from alfosc_reduce_simulate.exposures import Exposure, Night, Source
+    from alfosc_reduce_simulate.observations import Exposure, Night, Source
     from alfosc_reduce_simulate.spectrograph import Spectrograph
 
 _C = 299_792_458.0

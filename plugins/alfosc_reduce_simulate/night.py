@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alfosc_reduce_simulate.exposures import Night, exposures
 from alfosc_reduce_simulate.frames import SimulatedFrame, simulate_frame, spectrograph_of
+from alfosc_reduce_simulate.observations import Night, exposures
 from alfosc_reduce_simulate.spectrograph import PIXEL_SCALE
 from alfosc_reduce_simulate.truth import Truth
 
@@ -65,6 +65,8 @@ def _truth(night: Night, setting: Spectrograph, frames: list[Any], sources: list
                                  "flux": "erg / (s cm2 Angstrom)"}),
         first=float(first),
         step=float(setting.sign * step),
+        slit_first=float(night.readout.edges(3 - setting.axis)[:2].mean()),
+        slit_step=float(night.readout.binning[2 - setting.axis]),
         gain=night.detector.gain,
         read_noise=night.detector.read_noise,
         response_scatter=night.detector.response_scatter,

@@ -29,6 +29,8 @@ class Truth:
         ``throughput`` (of the slit), ``trace`` (oriented row).
     first, step
         Along the dispersion, in unbinned detector pixels from 1: the middle of the first oriented pixel, and the step.
+    slit_first, slit_step
+        The same along the slit: the middle of oriented row 0, and the step.
     gain, read_noise, response_scatter
         Of the detector: electron/ADU, electron, relative.
     axis, sign
@@ -41,6 +43,8 @@ class Truth:
     spectra: QTable
     first: float
     step: float
+    slit_first: float
+    slit_step: float
     gain: float
     read_noise: float
     response_scatter: float
