@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import glob
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from alfosc_reduce.errors import ConfigurationError, DataError
 from alfosc_reduce.instrument import FrameInfo
@@ -73,21 +78,27 @@ def find_files(patterns: Iterable[str], folder: Path) -> list[Path]:
 
     A folder stands for the FITS files in it and in its subfolders; products of earlier runs are left out.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for pattern in patterns:
         for path in sorted(_expand(pattern, folder)):
-            found.setdefault(path, None)
-    return list(found)
+            found.setdefault(real_place(path), path)
+    return list(found.values())
+
+
+def real_place(path: Path) -> Path:
+    """Return `path` by way of no link and no ``..``, its own name kept: two ways to one file look alike."""
+    return path.parent.resolve() / path.name
 
 
 def _expand(pattern: str, folder: Path) -> Iterable[Path]:
-    place = (folder / Path(pattern).expanduser()).absolute()
+    place = folder.absolute() / Path(pattern).expanduser()
     if place.is_dir():
         return (p for p in place.rglob("*") if p.is_file() and not _of_a_run(p.relative_to(place)))
     if place.exists():
         return (place,)
-    root = Path(place.anchor)
-    return (p for p in root.glob(str(place.relative_to(root))) if p.is_file())
+    # Unlike Path.glob it can begin anywhere, and takes brackets in the name of the folder as they stand.
+    names = glob(str(Path(pattern).expanduser()), root_dir=folder, recursive=True)  # noqa: PTH207
+    return (path for name in names if (path := folder.absolute() / name).is_file())
 
 
 def _of_a_run(relative: Path) -> bool:
@@ -100,23 +111,55 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     DataError
-        If the file is no FITS file, or is cut off within its headers.
+        If the file is no FITS file, or is cut off (within packed pixels that shows only when they are read).
     """
-    from astropy.io import fits
-
-    if not path.name.lower().endswith(_FITS) and path.suffix.lower() not in (".gz", ".fz"):
+    if not path.name.lower().endswith(_FITS):
         raise DataError("no FITS file (by its name)")
     try:
-        with fits.open(path, memmap=False, ignore_missing_simple=False) as hdus:
-            header = hdus[0].header.copy()
-            if header.get("NAXIS", 0) == 0 and len(hdus) > 1:
-                header.update(hdus[1].header)
-            return header
+        with _unpacked(path) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _merged_header(stream, path)
     except FileNotFoundError:
         raise DataError("file not found") from None
     except Exception as error:
         text = " ".join(str(error).split())[:120]
         raise DataError(f"not readable as FITS, truncated or damaged ({text})") from None
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    match path.suffix.lower():
+        case ".gz":
+            return cast("BinaryIO", gzip.open(path))
+        case ".bz2":
+            return cast("BinaryIO", bz2.open(path))
+    return path.open("rb")
+
+
+def _merged_header(stream: BinaryIO, path: Path) -> Header:
+    """Read headers one by one: opening a file through its list of extensions takes four times as long."""
+    from astropy.io import fits
+
+    if stream.read(6) != b"SIMPLE":
+        raise ValueError("it does not begin with SIMPLE")
+    stream.seek(0)
+    header = last = fits.Header.fromfile(stream)
+    if header.get("NAXIS", 0) == 0:
+        try:
+            last = fits.Header.fromfile(stream)
+        except EOFError:
+            return header
+        image = fits.getheader(path, 1) if last.get("ZIMAGE") else last
+        header.extend(image.cards, strip=False, update=True)
+    absent = stream.tell() + _data_size(last) - path.stat().st_size
+    if absent > 0 and path.suffix.lower() not in (".gz", ".bz2"):
+        raise ValueError(f"{absent} bytes are missing at its end")
+    return header
+
+
+def _data_size(header: Header) -> int:
+    pixels = prod(header[f"NAXIS{i}"] for i in range(1, header["NAXIS"] + 1)) if header["NAXIS"] else 0
+    size = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + pixels)
+    return int(size)
 
 
 def classify(path: Path, instruments: Sequence[Instrument]) -> Frame | Rejected:
@@ -131,6 +174,8 @@ def classify(path: Path, instruments: Sequence[Instrument]) -> Frame | Rejected:
                 return Frame(path, instrument.name, instrument.describe(header))
     except DataError as error:
         return Rejected(path, str(error))
+    except Exception as error:
+        return Rejected(path, f"its header cannot be understood ({type(error).__name__}: {error})")
     name = header.get("INSTRUME", "not said")
     known = ", ".join(instrument.name for instrument in instruments)
     return Rejected(path, f"a frame of no installed instrument (INSTRUME = {name}; installed: {known})")
@@ -144,9 +189,22 @@ def observe(paths: Iterable[Path], instruments: Sequence[Instrument]) -> Night:
     ConfigurationError
         If two frames have the same name: their products could not be told apart.
     """
-    results = [classify(path, instruments) for path in paths]
+    results = _without_copies(classify(path, instruments) for path in paths)
     frames = [r for r in results if isinstance(r, Frame)]
     return Night(in_sequence(frames), tuple(r for r in results if isinstance(r, Rejected)))
+
+
+def _without_copies(results: Iterable[Frame | Rejected]) -> list[Frame | Rejected]:
+    """Reject what is the same exposure as an earlier file, such as ``a.fits.gz`` beside ``a.fits``."""
+    seen: dict[str, Frame] = {}
+    kept: list[Frame | Rejected] = []
+    for result in results:
+        if isinstance(result, Frame):
+            first = seen.setdefault(result.name, result)
+            if first is not result and first.info == result.info:
+                result = Rejected(result.path, f"a copy of {first.path}")
+        kept.append(result)
+    return kept
 
 
 def in_sequence(frames: Iterable[Frame]) -> tuple[Frame, ...]:
@@ -169,7 +227,7 @@ def _check_names(frames: Sequence[Frame]) -> None:
         other = seen.setdefault(frame.name, frame.path)
         if other != frame.path:
             problems.append(
-                f"two frames are named {frame.name!r}: {other} and {frame.path}; leave one out (input.exclude)"
+                f"two frames are named {frame.name!r}: {other} and {frame.path}; rename one, or leave it out"
             )
     if problems:
         raise ConfigurationError(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def safe_name(text: str) -> str:
     >>> safe_name("../..")
     'unnamed'
     """
-    cleaned = re.sub(r"[^A-Za-z0-9._+\-]+", "_", plain_ascii(text)).strip("_. ")
+    cleaned = re.sub(r"[^A-Za-z0-9.+\-]+", "_", plain_ascii(text)).strip("_. ")
     return cleaned[:100] or "unnamed"
 
 
@@ -34,13 +35,14 @@ def plain_ascii(text: str) -> str:
 def distinct_names(texts: list[str]) -> dict[str, str]:
     """Return a safe name for each text; texts that would share one get a short hash appended."""
     names = {text: safe_name(text) for text in texts}
-    counts: dict[str, int] = {}
-    for name in names.values():
-        counts[name.lower()] = counts.get(name.lower(), 0) + 1
-    return {
-        text: name if counts[name.lower()] == 1 else f"{name}-{sha256(text.encode()).hexdigest()[:6]}"
-        for text, name in names.items()
-    }
+    while shared := _shared(names):
+        names |= {text: f"{names[text]}-{sha256(text.encode()).hexdigest()[:6]}" for text in shared}
+    return names
+
+
+def _shared(names: dict[str, str]) -> list[str]:
+    counts = Counter(name.lower() for name in names.values())
+    return [text for text, name in names.items() if counts[name.lower()] > 1]
 
 
 def stem(path: Path) -> str:
