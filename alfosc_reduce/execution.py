@@ -231,6 +231,8 @@ def _collect(
             if run.breaks[name] < 2:
                 continue
             outcome = Outcome(order.key, "its process was killed twice (out of memory?); use fewer --jobs")
+        except Exception as error:
+            outcome = Outcome(order.key, f"its process was lost ({type(error).__name__}: {error})")
         del run.orders[name]
         state = State.FAILED if outcome.error else State.DONE
         key = "" if outcome.error else outcome.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -19,10 +20,10 @@ def digest(value: Any) -> str:
 
 @cache
 def code_fingerprint(package: str) -> str:
-    """Return a hash of all files of an imported top-level package, so that changed code makes new products."""
+    """Return a hash of all files of an imported top-level package or module: changed code makes new products."""
     module = sys.modules[package]
-    folders = list(getattr(module, "__path__", [])) or [str(Path(str(module.__file__)).parent)]
-    total = blake2b(digest_size=16)
+    folders = list(getattr(module, "__path__", []))
+    total = blake2b(b"" if folders else Path(str(module.__file__)).read_bytes(), digest_size=16)
     for folder in folders:
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -44,7 +45,9 @@ def file_digest(path: Path) -> str:
 
 
 class FileHashes:
-    """Content hashes of raw files, remembered by size and modification time so that each file is read once.
+    """Content hashes of raw files, remembered by size and times so that each file is read once.
+
+    The time of the last change of state counts too: no copying or touching can set it back.
 
     Parameters
     ----------
@@ -63,20 +66,21 @@ class FileHashes:
             state = path.stat()
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        stamp = [state.st_size, state.st_mtime_ns]
+        stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
         known = self._known.get(str(path))
-        if known is None or known[:2] != stamp:
+        if known is None or known[:-1] != stamp:
             known = [*stamp, file_digest(path)]
             self._known[str(path)] = known
             self._changed = True
-        return str(known[2])
+        return str(known[-1])
 
     def remember(self) -> None:
-        """Write what is known to disk, whole or not at all."""
+        """Write what is known to disk, whole or not at all; if that cannot be, files are read again next time."""
         if self._changed:
             temporary = self._memory.with_suffix(".new")
-            temporary.write_text(json.dumps(self._known), encoding="utf-8")
-            temporary.replace(self._memory)
+            with suppress(OSError):
+                temporary.write_text(json.dumps(self._known), encoding="utf-8")
+                temporary.replace(self._memory)
             self._changed = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import traceback
 import warnings
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alfosc_reduce.errors import ReductionError
+from alfosc_reduce.errors import DataError, ReductionError
+from alfosc_reduce.names import plain_ascii, safe_name
 from alfosc_reduce.orders import Input, Order, RawInput
 from alfosc_reduce.provenance import make_record
 from alfosc_reduce.registry import get_instrument, get_step
@@ -61,11 +63,22 @@ def load_input(store: Store, item: Input, *, memmap: bool = False) -> Any:
     from alfosc_reduce.products import load
 
     if isinstance(item, RawInput):
-        product = get_instrument(item.instrument).read(Path(item.path))
-        product.meta["FRAMEKND"], product.meta["OBJECT"] = item.kind, item.object
+        product = _read_raw(item)
     else:
         product = load(store.product(item.task, item.output), memmap=memmap)
     protect(product)
+    return product
+
+
+def _read_raw(item: RawInput) -> Any:
+    instrument = get_instrument(item.instrument)
+    try:
+        product = instrument.read(Path(item.path))
+    except ReductionError:
+        raise
+    except Exception as error:
+        raise DataError(f"{item.path}: cannot be read ({type(error).__name__}: {error}); leave it out") from error
+    product.meta["FRAMEKND"], product.meta["OBJECT"] = item.kind, plain_ascii(item.object)
     return product
 
 
@@ -93,12 +106,12 @@ def carry_out(order: Order, store_folder: str) -> Outcome:
         return Outcome(order.key, str(error), seconds=time.perf_counter() - started)
     except MemoryError:
         return Outcome(order.key, "ran out of memory; use fewer --jobs", seconds=time.perf_counter() - started)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Outcome(order.key, _sentence(error, order), traceback.format_exc(), time.perf_counter() - started)
     return Outcome(order.key, seconds=time.perf_counter() - started)
 
 
-def _sentence(error: Exception, order: Order) -> str:
+def _sentence(error: BaseException, order: Order) -> str:
     owner = f"{order.uses} of {order.facts.get('owner')} {order.facts.get('version')}"
     if isinstance(error, ValueError) and "read-only" in str(error):
         return f"{owner} changes its input, which steps must not do ({error}); report it to the author"
@@ -163,8 +176,8 @@ def draw(figures: Iterable[tuple[str, Any]], folder: Path) -> list[str]:
     """Save figures as PNG into `folder`; return their names."""
     names = []
     for name, figure in figures:
-        figure.savefig(folder / f"{name}.png", dpi=figure.dpi, metadata={"Software": None})
-        names.append(name)
+        names.append(safe_name(name))
+        figure.savefig(folder / f"{names[-1]}.png", dpi=figure.dpi, metadata={"Software": None})
     return names
 
 
@@ -173,10 +186,13 @@ class remarks:  # noqa: N801 - used as a context manager, like a function
 
     def __enter__(self) -> list[str]:
         said: list[str] = []
+        here = threading.get_ident()
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                said.append(f"{record.levelname}: {record.getMessage()}")
+                # A Dask worker carries out several tasks in threads: each hears only itself.
+                if record.thread == here:
+                    said.append(f"{record.levelname}: {record.getMessage()}")
 
         self._handler = Handler(logging.INFO)
         self._root = logging.getLogger()

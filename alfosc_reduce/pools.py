@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from alfosc_reduce.errors import ConfigurationError
@@ -31,27 +32,44 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def processes(jobs: int) -> Executor:
-    """Return a pool of `jobs` fresh processes, each with one thread for linear algebra.
+class Processes(ProcessPoolExecutor):
+    """A pool of fresh processes, each with one thread for linear algebra.
 
     They are forked from a clean server process that has imported the libraries once, where the system has that; a
-    worker never inherits the state of the caller.
+    worker never inherits the state of the caller. Workers end at once when the caller is killed or will not wait.
     """
-    server = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if server else "spawn")
-    if server:
-        context.set_forkserver_preload(["alfosc_reduce.worker"])
-    with one_thread():
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare)
-        pool.submit(int).cancel()
-    return pool
+
+    def __init__(self, jobs: int) -> None:
+        server = "forkserver" in multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if server else "spawn")
+        if server:
+            context.set_forkserver_preload(["alfosc_reduce.worker"])
+        # Nothing is ever sent through this pipe: that its far end is open says that the caller lives.
+        self._watched, self._lifeline = context.Pipe(duplex=False)
+        with one_thread():
+            super().__init__(jobs, mp_context=context, initializer=_prepare, initargs=(self._watched,))
+            self.submit(int).cancel()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for what was submitted, or end the workers whatever they are at."""
+        if not wait:
+            self._lifeline.close()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            self._lifeline.close()
 
 
-def _prepare() -> None:
-    """Make ready a worker: no display, and Ctrl-C is for the main process to handle."""
+def _prepare(lifeline: Connection) -> None:
+    """Make ready a worker: Ctrl-C is for the main process to handle, and without that there is nothing to do."""
     import signal
+    import threading
+
+    def watch() -> None:
+        wait([lifeline])
+        os._exit(1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -67,6 +85,23 @@ def one_thread() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+class Cluster(Executor):
+    """A Dask client that is closed with its executor; the cluster itself goes on."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor: Executor = client.get_executor(pure=False, retries=0)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Send a task to the cluster."""
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for what was submitted, or cancel it; then leave the cluster."""
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)
+        self._client.close()
 
 
 def cluster(address: str) -> Executor:
@@ -85,8 +120,7 @@ def cluster(address: str) -> Executor:
         client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise ConfigurationError(f"--dask {address}: no cluster answers there ({error})") from None
-    executor: Executor = client.get_executor(pure=False, retries=0)
-    return executor
+    return Cluster(client)
 
 
 def opener(jobs: int | None, dask: str | None) -> tuple[Opener, int]:
@@ -101,7 +135,7 @@ def opener(jobs: int | None, dask: str | None) -> tuple[Opener, int]:
     """
     if dask:
         return (lambda: cluster(dask)), 64
-    count = jobs or default_jobs()
+    count = default_jobs() if jobs is None else jobs
     if count < 1:
         raise ConfigurationError(f"--jobs {jobs}: must be at least 1")
-    return (Here, 1) if count == 1 else ((lambda: processes(count)), count + 1)
+    return (Here, 1) if count == 1 else ((lambda: Processes(count)), count + 1)

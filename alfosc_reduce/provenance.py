@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from alfosc_reduce.names import plain_ascii
 from alfosc_reduce.orders import Input, Order, RawInput
 
 if TYPE_CHECKING:
@@ -122,10 +123,11 @@ def table_hdu(records: Sequence[Mapping[str, Any]]) -> fits.BinTableHDU:
 
 def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
     used = record["used"]
-    inputs = {port: [m["name"] for m in members if "name" in m] for port, members in used.items()}
+    inputs = {port: [plain_ascii(m["name"]) for m in members if "name" in m] for port, members in used.items()}
     files = [{"file": m["file"], "content": m["content"]} for members in used.values() for m in members if "file" in m]
     activity, agent = record["activity"], record["agent"]
+    name = plain_ascii(record["entity"]["name"])
     return (
-        record["entity"]["key"], record["entity"]["name"], activity["uses"], agent["owner"], agent["version"],
+        record["entity"]["key"], name, activity["uses"], agent["owner"], agent["version"],
         json.dumps(activity["parameters"]), json.dumps(inputs), json.dumps(files),
     )  # fmt: skip

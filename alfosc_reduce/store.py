@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from alfosc_reduce.errors import DataError, ReductionError
 
 if TYPE_CHECKING:
@@ -53,8 +55,12 @@ class Store:
         return self._products / key[:2] / key
 
     def __contains__(self, key: str) -> bool:
-        """Say whether the task with this key was finished."""
-        return (self.place(key) / RECORD).is_file()
+        """Say whether the task with this key was finished, and all that it made is still there."""
+        try:
+            record = self.record(key)
+            return all(self.product(key, output).is_file() for output in record["entity"]["outputs"])
+        except (DataError, KeyError, TypeError):
+            return False
 
     def record(self, key: str) -> dict[str, Any]:
         """Return the record of a finished task; raises `DataError` if there is none."""
@@ -94,7 +100,7 @@ class Store:
 
     def write_record(self, folder: Path, record: Mapping[str, Any]) -> None:
         """Write the record, the last file of a task."""
-        (folder / RECORD).write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")
 
     def forget(self) -> None:
         """Remove all products."""
@@ -105,3 +111,8 @@ class Store:
         """Remove what killed runs left unfinished; only to be called under the lock."""
         for path in self._unfinished.iterdir():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers as Python's, everything else as text."""
+    return value.item() if isinstance(value, np.generic) else str(value)
