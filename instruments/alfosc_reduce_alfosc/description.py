@@ -17,6 +17,8 @@ from alfosc_reduce_alfosc.stars import by_name, find_star
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
+_AT_A_TARGET = {"object", "standard", "image", "acquisition"}
+
 
 @dataclass(frozen=True)
 class Description:
@@ -37,7 +39,7 @@ def describe(header: Header) -> Description:
         kind = "standard"
     info = FrameInfo(
         kind=kind,
-        object=target if kind in {"object", "standard"} else text(header, "OBJECT", "") or target,
+        object=target if kind in _AT_A_TARGET else text(header, "OBJECT", "") or target,
         exposure=exposure_time(header),
         time=mjd(mid_exposure(header)),
         coordinates=_coordinates(chip, beam, target),
@@ -62,7 +64,7 @@ def _names(header: Header) -> tuple[str, ...]:
 def _target(header: Header, star: dict[str, Any] | None, kind: str) -> str:
     """Return what the telescope pointed at: a standard by its clean name, else as the catalogue entry calls it."""
     catalogued, called = text(header, "TCSTGT", ""), text(header, "OBJECT", "")
-    if kind in {"object", "image", "acquisition"}:
+    if kind in _AT_A_TARGET:
         return str(star["name"]) if star else _clean(catalogued or called) or "unnamed"
     if star and kind not in {"bias", "dark"} and catalogued:
         return str(star["name"])

@@ -88,9 +88,9 @@ def read_raw(path: Path) -> Raw:
     content = _content(path)
     units = _units(BytesIO(content), path)
     header = _merged(units)
-    if units[-1].header.get("ZIMAGE"):
-        return Raw(header, *_mended(_decompressed(content, path), header))
-    return Raw(header, *_mended(_pixels(content, units[-1], path), units[-1].header))
+    packed = bool(units[-1].header.get("ZIMAGE"))
+    stored = _decompressed(content, path) if packed else _pixels(content, units[-1], path)
+    return Raw(header, *_mended(stored, units[-1].header))
 
 
 def _unpacked(file: BufferedReader) -> IO[bytes]:

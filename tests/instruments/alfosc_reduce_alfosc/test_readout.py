@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alfosc_reduce.errors import DataError
 from alfosc_reduce_alfosc.readout import Readout, Section, detector, readout, section_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alfosc_reduce.errors import DataError
+
 CHIP = detector()
+STEADY = settings(deadline=None, derandomize=True)
 
 
 @st.composite
@@ -30,12 +32,14 @@ def cover(shape: tuple[int, int], section: Section | None) -> np.ndarray:
     return found
 
 
+@STEADY
 @given(readouts())
 def test_light_and_overscan_never_share_a_pixel(chip: Readout) -> None:
     sections = [chip.trim(), *chip.overscans()]
     assert sum(cover(chip.shape, section).astype(int) for section in sections).max(initial=0) <= 1
 
 
+@STEADY
 @given(readouts())
 def test_each_section_lies_wholly_in_its_part_of_the_detector(chip: Readout) -> None:
     trim = chip.trim()
@@ -50,6 +54,7 @@ def test_each_section_lies_wholly_in_its_part_of_the_detector(chip: Readout) -> 
         assert columns or rows
 
 
+@STEADY
 @given(readouts())
 def test_the_trimmed_part_is_as_large_as_whole_pixels_allow(chip: Readout) -> None:
     """No column or row more could be kept without a pixel that is only partly exposed."""

@@ -12,7 +12,14 @@ from alfosc_reduce_alfosc.raw import read_header
 from astropy.io import fits
 
 INSTRUMENT = Alfosc()
-KINDS = {"200086": "standard", "200087": "standard", "200088": "arc", "200205": "object", "200206": "object", "200207": "arc"}
+KINDS = {
+    "200086": "standard",
+    "200087": "standard",
+    "200088": "arc",
+    "200205": "object",
+    "200206": "object",
+    "200207": "arc",
+}
 TARGETS = {"2000": "HD84937", "2002": "GQ125005+280041", "2003": "", "2100": ""}
 
 
