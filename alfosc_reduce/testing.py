@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +40,24 @@ __all__ = ["StepContract", "differences", "digest", "identical"]
 ROUNDING = 1e-12
 """Relative difference allowed after the store: a spectrum's variance is kept as its square root."""
 
+DESCRIBES_ARRAYS = re.compile(
+    r"\[(SIMPLE|BITPIX|NAXIS\d?|EXTEND|[PG]COUNT|BZERO|BSCALE|CHECKSUM|DATASUM|WCS\w+|LTV\d|LTM\d_\d|(CD|PC)\d_\d"
+    r"|C(RPIX|RVAL|DELT|TYPE|UNIT|ROTA)\d)\]: only in the first"
+)
+"""Header cards of the array that a frame was read from; they are not part of a product made from it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One call of a step: what went in, what came out, which inputs had changed by then."""
+
+    inputs: dict[str, Any]
+    result: Any
+    outputs: tuple[Any, ...]
+    changed: list[str]
+    quality: dict[str, Any]
+    figures: list[str]
+
 
 class StepContract:
     """What every step promises, as tests; a subclass says which step, on which inputs.
@@ -57,6 +76,7 @@ class StepContract:
     step: ClassVar[Step]
     damaged: ClassVar[tuple[str, ...]] = ()
     moves_pixels: ClassVar[bool] = False
+    _first: ClassVar[Trial]
 
     def inputs(self) -> dict[str, Any]:
         """Return small inputs, by name; called anew for every test."""
@@ -66,35 +86,47 @@ class StepContract:
         """Call the step."""
         return self.step(**inputs)
 
-    def test_inputs_are_untouched(self) -> None:
-        """Nothing in the inputs has changed after the call."""
+    def first(self) -> Trial:
+        """Return the first call of the step and all that came of it; made once and shared by the tests."""
+        if "_first" not in type(self).__dict__:
+            type(self)._first = self._try()
+        return type(self)._first
+
+    def _try(self) -> Trial:
         inputs = self.inputs()
         before = {name: digest(value) for name, value in inputs.items()}
         result = self.run(inputs)
-        list(self.step.figures(result, **inputs))
-        self.step.quality(result, **inputs)
+        outputs = tuple(result) if len(self.step.outputs()) > 1 else (result,)
+        self.check_types(outputs)
+        quality = self.step.quality(result, **inputs)
+        figures = [name for name, figure in self.step.figures(result, **inputs) if _drawn(figure)]
         changed = [name for name, value in inputs.items() if digest(value) != before[name]]
+        return Trial(inputs, result, outputs, changed, quality, figures)
+
+    def test_inputs_are_untouched(self) -> None:
+        """Nothing in the inputs has changed after the call and its figures and numbers."""
+        changed = self.first().changed
         assert not changed, f"the step changed its input {', '.join(changed)}: work on a copy"
 
     def test_same_inputs_give_same_bits(self) -> None:
         """Two calls, also of a step that went through a pickle, agree bit for bit."""
-        first = self.run(self.inputs())
-        second = pickle.loads(pickle.dumps(self.step))(**self.inputs())
-        told = differences(first, second)
+        again = pickle.loads(pickle.dumps(self.step))(**self.inputs())
+        told = differences(self.first().result, again)
         assert not told, f"two calls differ: {told}; seed random numbers with a parameter, and keep no state"
 
     def test_inputs_and_outputs_are_declared(self) -> None:
         """Every input and output is annotated with a product type, and the call returns that type."""
         bare = [str(port) for port in (*self.step.inputs(), *self.step.outputs()) if "Any" in port.types]
         assert not bare, f"annotate {', '.join(bare)} with a product type"
-        for port, product in zip(self.step.outputs(), self.outputs(), strict=True):
-            kinds = {base.__name__ for base in type(product).__mro__}
-            assert kinds & set(port.types), f"the call returned a {type(product).__name__}, but declares {port}"
+        self.check_types(self.first().outputs)
 
-    def outputs(self) -> tuple[Any, ...]:
-        """Return the outputs of one call."""
-        result = self.run(self.inputs())
-        return tuple(result) if len(self.step.outputs()) > 1 else (result,)
+    def check_types(self, outputs: tuple[Any, ...]) -> None:
+        """Assert that the products are of the types that the step declares."""
+        for port, product in zip(self.step.outputs(), outputs, strict=True):
+            kinds = {base.__name__ for base in type(product).__mro__}
+            assert kinds & {*port.types} or "Any" in port.types, (
+                f"the call returned a {type(product).__name__}, but declares {port}"
+            )
 
     def test_parameters_are_documented(self) -> None:
         """The step and each of its parameters have a docstring; names of inputs and parameters differ."""
@@ -116,9 +148,9 @@ class StepContract:
 
     def test_unit_mask_and_uncertainty_are_carried(self) -> None:
         """Outputs have units; what had an uncertainty and flags still has them, and values marked good are numbers."""
-        inputs = self.inputs()
+        inputs = self.first().inputs
         given = [plane for value in inputs.values() for plane in planes_of(value)]
-        for plane in [plane for output in self.outputs() for plane in planes_of(output)]:
+        for plane in [plane for output in self.first().outputs for plane in planes_of(output)]:
             assert plane.unit is not None, "an output has no unit"
             if given and all(other.uncertainty is not None for other in given):
                 assert plane.uncertainty is not None, "the uncertainty of the input was dropped"
@@ -131,7 +163,7 @@ class StepContract:
         if len(given) != 1 or flags_in(given[0]) is None:
             return
         before = flags_in(given[0])
-        for plane in [plane for output in self.outputs() for plane in planes_of(output)]:
+        for plane in [plane for output in self.first().outputs for plane in planes_of(output)]:
             after = flags_in(plane)
             if np.shape(plane.data) == np.shape(given[0].data):
                 assert after is not None, "the flags of the input were dropped"
@@ -142,8 +174,9 @@ class StepContract:
         """Every output saves to a FITS file and comes back the same."""
         from alfosc_reduce.products import load, save
 
-        for port, product in zip(self.step.outputs(), self.outputs(), strict=True):
-            told = differences(product, load(save(product, tmp_path / f"{port.name}.fits")), rtol=ROUNDING)
+        for port, product in zip(self.step.outputs(), self.first().outputs, strict=True):
+            found = differences(product, load(save(product, tmp_path / f"{port.name}.fits")), rtol=ROUNDING)
+            told = [line for line in found if not DESCRIBES_ARRAYS.search(line)]
             assert not told, f"the output {port.name} came back from its file changed: {told}"
 
     def test_bad_data_are_refused_or_flagged(self) -> None:
@@ -170,12 +203,10 @@ class StepContract:
 
     def test_quality_and_figures_are_for_people(self) -> None:
         """Numbers have stable plain names and plain values; figures have distinct names and can be drawn."""
-        inputs = self.inputs()
-        result = self.run(inputs)
-        for name, value in self.step.quality(result, **inputs).items():
+        for name, value in self.first().quality.items():
             assert re.fullmatch(r"[a-z][a-z0-9_]*", name), f"the name {name!r} of a number is not snake_case"
             assert value is None or isinstance(value, (bool, int, float, str)), f"{name} is a {type(value).__name__}"
-        names = [name for name, figure in self.step.figures(result, **inputs) if _drawn(figure)]
+        names = self.first().figures
         assert len(names) == len(set(names)), f"two figures of one step have the same name: {names}"
 
 

@@ -60,7 +60,7 @@ def table_of_hdu(hdu: fits.BinTableHDU) -> QTable:
     from astropy.table import QTable
     from astropy.units import Quantity
 
-    table = QTable.read(hdu, astropy_native=False)
+    table = QTable.read(hdu, astropy_native=False, mask_invalid=False)  # a NaN is a value, not a gap
     table.convert_bytestring_to_unicode()
     meta: dict[str, Any] = json.loads(hdu.header.get("TABMETA", "{}"))
     for column, unit in json.loads(hdu.header.get("TABUNITS", "{}")).items():

@@ -109,6 +109,11 @@ def test_tables(data: st.DataObject, size: int, unit: str) -> None:
         assert np.array_equal(again[name], table[name]) and type(again[name]) is type(table[name])
 
 
+def test_nan_and_empty_text_in_tables_are_values() -> None:
+    table = QTable({"x": [1.0, np.nan] * u.AA, "y": [np.nan, 2.0], "name": ["", "b"]})
+    assert differences(table, returned(table)) == []
+
+
 @dataclass(frozen=True)
 class Thing:
     """A product of a stranger."""

@@ -1,0 +1,189 @@
+"""The contract of a step, held by every installed step of ours, on a small simulated night."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from alfosc_reduce import Step, get_instrument, get_step
+from alfosc_reduce.registry import STEPS, plugins
+from alfosc_reduce.testing import StepContract
+
+
+class Chain:
+    """Every product of a reduction in memory, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        from alfosc_reduce_simulate.demo import standard_target
+        from alfosc_reduce_simulate.detector import Readout
+        from alfosc_reduce_simulate.exposures import Night, Source, Target
+        from alfosc_reduce_simulate.night import simulate_night
+        from alfosc_reduce_simulate.sources import quasar
+
+        self.instrument = get_instrument("alfosc")
+        star = Target(
+            "SIM", 150.7, 28.0, (Source(quasar(6e-16, 2.3), position=-4.0),), exposure=600.0, count=2, nod=6.0
+        )
+        window = Readout((951, 1070, 1, 2102), (1, 2))
+        night = Night((standard_target(self.instrument), star), n_bias=4, n_flat=3, readout=window, seed=7)
+        simulate_night(night, folder, self.instrument)
+        self.raw: dict[str, list[Any]] = {}
+        for path in sorted(folder.glob("*.fits")):
+            image = self.instrument.read(path)
+            self.raw.setdefault(image.meta["FRAMEKND"], []).append(image)
+
+    @cached_property
+    def trimmed(self) -> dict[str, list[Any]]:
+        return {kind: [call("subtract_overscan", image) for image in images] for kind, images in self.raw.items()}
+
+    @cached_property
+    def bias(self) -> Any:
+        return call("combine_bias", self.trimmed["bias"])
+
+    @cached_property
+    def darks(self) -> list[Any]:
+        darks = copy.deepcopy(self.trimmed["bias"])
+        for dark in darks:
+            dark.meta["EXPTIME"] = 1800.0
+        return darks
+
+    @cached_property
+    def detector(self) -> Any:
+        return call("measure_detector", self.trimmed["bias"], self.trimmed["flat"])
+
+    def corrected(self, kind: str, number: int = 0) -> Any:
+        return call("correct_frame", self.trimmed[kind][number], bias=self.bias, detector=self.detector)
+
+    @cached_property
+    def flats(self) -> list[Any]:
+        return [self.corrected("flat", i) for i in range(len(self.trimmed["flat"]))]
+
+    @cached_property
+    def flat(self) -> Any:
+        return call("combine_flat", self.flats)
+
+    @cached_property
+    def arc(self) -> Any:
+        return call("combine_arcs", [self.corrected("arc")])
+
+    @cached_property
+    def wavelengths(self) -> Any:
+        return call("solve_wavelengths", self.arc, self.instrument)
+
+    @cache  # noqa: B019 - there is one chain
+    def flattened(self, kind: str, number: int) -> Any:
+        return call("divide_flat", self.corrected(kind, number), self.flat)
+
+    @cache  # noqa: B019
+    def cleaned(self, kind: str, number: int) -> Any:
+        return call("reject_cosmic_rays", self.flattened(kind, number))
+
+    @cache  # noqa: B019
+    def sky(self, kind: str = "object", number: int = 0) -> Any:
+        return call("subtract_sky", self.cleaned(kind, number), self.wavelengths)
+
+    @cache  # noqa: B019
+    def traces(self, kind: str = "object", number: int = 0) -> Any:
+        return call("trace_objects", *self.sky(kind, number))
+
+    @cache  # noqa: B019
+    def spectra(self, kind: str = "object", number: int = 0) -> Any:
+        image, sky = self.sky(kind, number)
+        return call("extract_optimal", image, self.traces(kind, number), self.wavelengths, sky)
+
+    @cached_property
+    def response(self) -> Any:
+        return call("measure_response", [self.spectra("standard", 0), self.spectra("standard", 1)], self.instrument)
+
+    @cache  # noqa: B019
+    def straight(self, number: int = 0) -> Any:
+        return call("rectify", self.sky("object", number).image, self.wavelengths)
+
+    @cache  # noqa: B019
+    def calibrated(self, number: int = 0) -> Any:
+        return call("calibrate_flux", self.spectra("object", number), self.instrument, self.response)
+
+
+def call(name: str, *inputs: Any, **named: Any) -> Any:
+    return get_step(name)()(*inputs, **named)
+
+
+def extraction(chain: Chain) -> dict[str, Any]:
+    image, sky = chain.sky()
+    return {"image": image, "traces": chain.traces(), "wavelengths": chain.wavelengths, "sky": sky}
+
+
+INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
+    "subtract_overscan": lambda c: {"image": c.raw["object"][0]},
+    "combine_bias": lambda c: {"frames": c.trimmed["bias"]},
+    "combine_dark": lambda c: {"frames": c.darks, "bias": c.bias},
+    "measure_detector": lambda c: {"bias": c.trimmed["bias"], "flats": c.trimmed["flat"]},
+    "correct_frame": lambda c: {"image": c.trimmed["object"][0], "bias": c.bias, "detector": c.detector},
+    "combine_flat": lambda c: {"frames": c.flats},
+    "divide_flat": lambda c: {"image": c.corrected("object"), "flat": c.flat},
+    "reject_cosmic_rays": lambda c: {"image": c.flattened("object", 0)},
+    "combine_arcs": lambda c: {"frames": [c.corrected("arc", 0), c.corrected("arc", 1)]},
+    "solve_wavelengths": lambda c: {"arc": c.arc, "instrument": c.instrument},
+    "subtract_sky": lambda c: {"image": c.cleaned("object", 0), "wavelengths": c.wavelengths},
+    "trace_objects": lambda c: dict(zip(("image", "sky"), c.sky(), strict=True)),
+    "extract_optimal": extraction,
+    "extract_boxcar": extraction,
+    "rectify": lambda c: {"image": c.sky().image, "wavelengths": c.wavelengths},
+    "measure_response": lambda c: {
+        "spectra": [c.spectra("standard", 0), c.spectra("standard", 1)], "instrument": c.instrument,
+    },
+    "calibrate_flux": lambda c: {"spectra": c.spectra(), "instrument": c.instrument, "response": c.response},
+    "calibrate_flux_2d": lambda c: {"image": c.straight(), "instrument": c.instrument, "response": c.response},
+    "correct_velocity": lambda c: {"spectra": c.calibrated(), "instrument": c.instrument},
+    "combine_spectra": lambda c: {"spectra": [c.calibrated(0), c.calibrated(1)]},
+    "combine_2d": lambda c: {"images": [c.straight(0), c.straight(1)]},
+}  # fmt: skip
+"""Inputs of every step, from the chain."""
+
+MOVING = {"correct_frame", "rectify", "combine_bias", "combine_dark", "combine_flat", "combine_arcs", "combine_2d"}
+"""Steps that turn, resample or merge pixels."""
+
+
+@cache
+def the_chain(folder: Path) -> Chain:
+    return Chain(folder)
+
+
+class InstalledContract(StepContract):
+    """The contract of a step that is found by name."""
+
+    name: ClassVar[str]
+
+    @pytest.fixture(autouse=True)
+    def _chain(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.chain = the_chain(tmp_path_factory.getbasetemp() / "contract-night")
+
+    @property
+    def step(self) -> Step:  # type: ignore[override]
+        return get_step(self.name)()
+
+    def inputs(self) -> dict[str, Any]:
+        return copy.deepcopy(INPUTS[self.name](self.chain))
+
+
+for _name in INPUTS:
+    _title = "Test" + "".join(part.capitalize() for part in _name.split("_"))
+    globals()[_title] = type(_title, (InstalledContract,), {"name": _name, "moves_pixels": _name in MOVING})
+
+
+def test_every_step_of_ours_is_held_to_the_contract() -> None:
+    assert {name for name, plugin in plugins(STEPS).items() if plugin.owner == "alfosc-reduce"} == set(INPUTS)
+
+
+def test_the_night_has_all_kinds(tmp_path_factory: pytest.TempPathFactory) -> None:
+    chain = the_chain(tmp_path_factory.getbasetemp() / "contract-night")
+    assert {kind: len(images) for kind, images in chain.raw.items()} == {
+        "bias": 4, "flat": 3, "arc": 2, "object": 2, "standard": 2,
+    }  # fmt: skip
+    assert np.isfinite(chain.raw["object"][0].data).all()
