@@ -82,7 +82,8 @@ def _check_recipe(instrument: str, kind: str) -> None:
 def _counts(night: Night) -> Iterator[str]:
     groups: dict[tuple[str, str, str], list[str]] = {}
     for frame in night.frames:
-        key = (frame.info.kind, frame.info.object, frame.info.coordinates.get("setup", ""))
+        what = "" if frame.info.kind in ("bias", "dark", "flat") else frame.info.object
+        key = (frame.info.kind, what, frame.info.coordinates.get("setup", ""))
         groups.setdefault(key, []).append(frame.name)
     for (kind, what, setup), names in groups.items():
         span = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
