@@ -172,12 +172,13 @@ def _predicted(
     units of the point's own.
     """
     predicted, inflation = np.empty_like(residual), np.ones_like(residual)
-    for number in np.unique(group):
-        members = np.flatnonzero(group == number)
-        block = np.eye(len(members)) - hat[np.ix_(members, members)]
-        inverse = np.linalg.pinv(block, rcond=1e-6)
-        predicted[members] = inverse @ residual[members]
-        inflation[members] = np.maximum(np.diag(inverse), 1)
+    order = np.argsort(group, kind="stable")
+    _, starts, sizes = np.unique(group[order], return_index=True, return_counts=True)
+    for size in np.unique(sizes):
+        members = order[starts[sizes == size][:, None] + np.arange(size)]
+        inverse = np.linalg.pinv(np.eye(size) - hat[members[:, :, None], members[:, None, :]], rcond=1e-6)
+        predicted[members] = np.einsum("gij,gj->gi", inverse, residual[members])
+        inflation[members] = np.maximum(np.einsum("gii->gi", inverse), 1)
     return predicted, inflation
 
 
