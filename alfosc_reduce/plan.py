@@ -130,9 +130,12 @@ def _check_coordinates(wiring: Wiring, frames: Sequence[Item]) -> None:
 
 def candidates(wired: WiredInput, made: Mapping[str, list[Item]]) -> list[Item]:
     """Return all items that may go into an input, of the right kinds."""
-    items = [item.of(origin.output) for origin in wired.origins for item in made.get(origin.step, [])]
-    kinds = wired.source.kind
-    return [item for item in items if not kinds or item.coordinates.get("kind", kinds[0]) in kinds]
+    return [
+        item.of(origin.output)
+        for origin in wired.origins
+        for item in made.get(origin.step, [])
+        if origin.admits(item.coordinates)
+    ]
 
 
 def _groups(step: WiredStep, made: Mapping[str, list[Item]]) -> Iterable[tuple[Item, ...]]:

@@ -22,6 +22,9 @@ _ALLOWED = {
 }
 
 
+_KEY = r"""\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_.-]|[ \t](?!=))+)\s*="""
+
+
 @dataclass(frozen=True)
 class RecipeFile:
     """A recipe, and where each of its keys stands.
@@ -80,13 +83,16 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> RecipeFile:
 def layers_of(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:
     """Return a recipe and all that it extends, the recipe itself first."""
     path = path.absolute()
-    if path in seen:
+    if path.resolve() in seen:
         raise ConfigurationError(f"{path}: extends itself by way of {', '.join(str(p) for p in seen)}")
     data = _toml(path)
     extends = data.get("extends")
     if not isinstance(extends, str) or not extends:
         return [(path, data)]
-    return [(path, data), *layers_of(_extended(extends, path), (*seen, path))]
+    further = _extended(extends, path)
+    if not further.exists():
+        raise ConfigurationError(f"{path}: extends = {extends!r}: there is no file {further}")
+    return [(path, data), *layers_of(further, (*seen, path.resolve()))]
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -171,11 +177,12 @@ def _allowed_at(table: tuple[str, ...]) -> list[str]:
 def place_of(location: tuple[str, ...], layers: list[tuple[Path, dict[str, Any]]]) -> str:
     """Return ``recipe.toml:12 [steps.sky] params.degree``: the file and line where a key stands, if it can be found."""
     table = ".".join(location[:2]) if location[:1] == ("steps",) else ".".join(location[:-1])
-    name = f"[{table}] {'.'.join(location[2:] if location[:1] == ('steps',) else location[-1:])}".strip()
-    for path, data in layers:
-        if _holds(data, location):
-            line = line_of(path.read_text(encoding="utf-8"), location)
-            return f"{path.name}:{line} {name}" if line else f"{path.name} {name}"
+    name = f"{f'[{table}]' if table else ''} {'.'.join(location[2:] if location[:1] == ('steps',) else location[-1:])}".strip()
+    for length in range(len(location), 0, -1):
+        for path, data in layers:
+            if _holds(data, location[:length]):
+                line = line_of(path.read_text(encoding="utf-8"), location[:length])
+                return f"{path.name}:{line} {name}" if line else f"{path.name} {name}"
     return name
 
 
@@ -195,7 +202,7 @@ def line_of(text: str, location: tuple[str, ...]) -> int | None:
         if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line):
             table = _parts(header.group(1))
             here = table
-        elif key := re.match(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=", line):
+        elif key := re.match(_KEY, line):
             here = table + _parts(key.group(1))
         else:
             continue

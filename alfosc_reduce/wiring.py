@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from pydantic import ValidationError
 
 from alfosc_reduce.errors import ConfigurationError, suggest
+from alfosc_reduce.instrument import KINDS
 from alfosc_reduce.ports import Port
 from alfosc_reduce.recipe import FRAMES, Recipe, Source, StepEntry
 from alfosc_reduce.registry import STEPS, find, get_step
@@ -17,15 +18,27 @@ from alfosc_reduce.step import Step
 INSTRUMENT = "Instrument"
 """Type name of the input that receives the instrument itself."""
 
+_RAW = Port(FRAMES, ("CCDData",))
+
 Place = Callable[..., str]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """One output of one step, or the raw frames (``step`` is then ``frames``)."""
+    """One output of one step, or the raw frames (``step`` is then ``frames``); of some kinds of frames, or all."""
 
     step: str
     output: str = ""
+    kinds: frozenset[str] | None = None
+
+    def admits(self, coordinates: Mapping[str, str]) -> bool:
+        """Say whether something with these coordinates is of the right kind; what has no kind always is."""
+        return self.kinds is None or "kind" not in coordinates or coordinates["kind"] in self.kinds
+
+    def only(self, kinds: Iterable[str]) -> Origin:
+        """Return the same origin restricted further; no kinds restrict nothing."""
+        wanted = frozenset(kinds)
+        return replace(self, kinds=wanted if self.kinds is None else self.kinds & wanted) if wanted else self
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,7 @@ class Wiring:
     """All enabled steps in an order in which they can run, and what is published."""
 
     steps: tuple[WiredStep, ...]
-    output: dict[str, Origin]
+    output: dict[str, tuple[Origin, ...]]
 
 
 def wire(recipe: Recipe, place: Place) -> Wiring:
@@ -113,20 +126,23 @@ def wire(recipe: Recipe, place: Place) -> Wiring:
     for name in recipe.steps:
         _find_class(desk, name)
     steps = {name: _wire_step(desk, name) for name in desk.classes if recipe.steps[name].enabled}
-    output = {path: _one_origin(desk, source, ("output", path)) for path, source in recipe.output.items()}
+    output = {path: _all_origins(desk, source, None, ("output", path)) for path, source in recipe.output.items()}
     order = _order(desk, {n: s for n, s in steps.items() if s})
     if desk.problems:
         raise ConfigurationError(desk.problems)
     wired = tuple(step for name in order if (step := steps[name]))
-    return Wiring(wired, {path: origin for path, origin in output.items() if origin})
+    return Wiring(wired, output)
 
 
 def _find_class(desk: _Desk, name: str) -> None:
     if name == FRAMES:
         desk.complain(f"a step cannot be called {FRAMES!r}, which stands for the raw frames", "steps", name)
     try:
-        desk.classes[name] = get_step(desk.recipe.uses(name))
-    except ConfigurationError as error:
+        cls = get_step(desk.recipe.uses(name))
+        if not [port for port in cls.inputs() if port.types != (INSTRUMENT,)] or not cls.outputs():
+            raise ConfigurationError(f"{desk.recipe.uses(name)} takes no data")
+        desk.classes[name] = cls
+    except (ConfigurationError, TypeError) as error:
         key = ("uses",) if desk.recipe.steps[name].uses else ()
         desk.complain(str(error), "steps", name, *key)
 
@@ -137,10 +153,13 @@ def _wire_step(desk: _Desk, name: str) -> WiredStep | None:
     ports = {port.name: port for port in cls.inputs()}
     instrument = next((port.name for port in ports.values() if port.types == (INSTRUMENT,)), "")
     ports.pop(instrument, None)
-    for unknown in set(entry.inputs) - set(ports):
+    for unknown in sorted(set(entry.inputs) - set(ports)):
         desk.complain(f"{desk.recipe.uses(name)} has no input {unknown!r}; {suggest(unknown, ports)}",
                       "steps", name, "inputs", unknown)  # fmt: skip
     inputs = tuple(w for port in ports.values() if (w := _wire_input(desk, name, port, entry)))
+    if entry.by and inputs and not inputs[0].port.many:
+        desk.complain(f"{desk.recipe.uses(name)} gathers nothing: it runs on every {inputs[0].port.name} by itself",
+                      "steps", name, "by")  # fmt: skip
     plugin = find(STEPS, desk.recipe.uses(name))
     if step is None:
         return None
@@ -168,16 +187,28 @@ def _wire_input(desk: _Desk, name: str, port: Port, entry: StepEntry) -> WiredIn
             desk.complain(f"the input {port} has no source; give inputs.{port.name}", "steps", name)
         return None
     location = ("steps", name, "inputs", port.name)
-    origins = [o for text in source.from_ for o in _origins(desk, text, port, location)]
+    origins = _all_origins(desk, source, port, location)
     if not origins and not port.optional and not desk.problems:
         desk.complain(f"the input {port} comes only from steps that are disabled", *location)
-    return WiredInput(port, tuple(origins), source) if origins else None
+    return WiredInput(port, origins, source) if origins else None
 
 
-def _origins(desk: _Desk, text: str, port: Port | None, location: tuple[str, ...]) -> Iterator[Origin]:
+def _all_origins(desk: _Desk, source: Source, port: Port | None, location: tuple[str, ...]) -> tuple[Origin, ...]:
+    for kind in source.kind:
+        if kind not in KINDS:
+            desk.complain(f"there is no kind of frame {kind!r}; {suggest(kind, KINDS)}", *location)
+    found = [origin.only(source.kind) for text in source.from_ for origin in _origins(desk, text, port, location)]
+    return tuple(dict.fromkeys(found))
+
+
+def _origins(
+    desk: _Desk, text: str, port: Port | None, location: tuple[str, ...], passed: tuple[str, ...] = ()
+) -> Iterator[Origin]:
     """Yield the origin that `text` names; for a disabled step, that of its first input if it can stand in."""
     step, _, output = text.partition(".")
     if step == FRAMES:
+        if port is not None and not port.accepts(_RAW):
+            desk.complain(f"takes {' | '.join(port.types)}, but frames are {' | '.join(_RAW.types)}", *location)
         yield Origin(FRAMES)
         return
     if step not in desk.recipe.steps:
@@ -199,19 +230,19 @@ def _origins(desk: _Desk, text: str, port: Port | None, location: tuple[str, ...
     if desk.recipe.steps[step].enabled:
         yield Origin(step, output)
         return
+    if step in passed:
+        desk.complain(f"the disabled steps run in a circle: {' -> '.join((*passed, step))}", *location)
+        return
     first = cls.inputs()[0]
     if not first.many and first.accepts(outputs[output]) and first.name in desk.recipe.steps[step].inputs:
-        for further in desk.recipe.steps[step].inputs[first.name].from_:
-            yield from _origins(desk, further, port, location)
-
-
-def _one_origin(desk: _Desk, source: Source, location: tuple[str, ...]) -> Origin | None:
-    found = [origin for text in source.from_ for origin in _origins(desk, text, None, location)]
-    return found[0] if found else None
+        source = desk.recipe.steps[step].inputs[first.name]
+        for further in source.from_:
+            beyond = _origins(desk, further, port, location, (*passed, step))
+            yield from (origin.only(source.kind) for origin in beyond)
 
 
 def _order(desk: _Desk, steps: dict[str, WiredStep]) -> list[str]:
-    needs = {name: {o.step for i in step.inputs for o in i.origins if o.step in steps} for name, step in steps.items()}
+    needs = {n: [o.step for i in step.inputs for o in i.origins if o.step in steps] for n, step in steps.items()}
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as error:
