@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from alfosc_reduce import provenance
 from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.execution import Result, Run, State
-from alfosc_reduce.names import distinct_names
+from alfosc_reduce.frames import Frame
+from alfosc_reduce.names import distinct_names, safe_name
+from alfosc_reduce.plan import Plan, Task
 from alfosc_reduce.store import Store
 from alfosc_reduce.wiring import Origin
 
@@ -62,9 +67,10 @@ class Shelf:
         """Remove what an earlier run published and this one does not, unless a person has changed it since."""
         wanted = {publication.path for publication in publications}
         for path in [p for p in self._known if p not in wanted]:
-            if self._stamp(self.folder / path) == self._known[path][1:]:
-                (self.folder / path).unlink(missing_ok=True)
-            del self._known[path]
+            with suppress(OSError):
+                if self._stamp(self.folder / path) == self._known[path][1:]:
+                    (self.folder / path).unlink(missing_ok=True)
+                del self._known[path]
         self._remember()
 
     def _is_current(self, publication: Publication) -> bool:
@@ -87,8 +93,9 @@ class Shelf:
 
     def _remember(self) -> None:
         temporary = self._memory.with_suffix(".new")
-        temporary.write_text(json.dumps(self._known), encoding="utf-8")
-        temporary.replace(self._memory)
+        with suppress(OSError):
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            temporary.replace(self._memory)
 
 
 def _write_fits(publication: Publication, path: Path, store: Store) -> None:
@@ -109,44 +116,81 @@ def calibration_cards(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {f"CAL{i:02d}": name for i, name in enumerate(names[:99], 1)}
 
 
-def publications(output: Mapping[str, Origin], run: Run) -> list[Publication]:
-    """Return what the recipe's table ``output`` asks for, as far as it was made.
+SafeNames = Mapping[str, Mapping[str, str]]
 
-    Raises
-    ------
-    ConfigurationError
-        If a path uses a coordinate that its product does not have.
-    """
-    safe = distinct_names(sorted({v for r in run.results.values() for v in r.task.coordinates.values()}))
-    made = [r for r in run.results.values() if r.state in (State.DONE, State.CACHED)]
+
+def safe_coordinates(frames: Iterable[Frame]) -> SafeNames:
+    """Return, for each coordinate, a name for files for each value that it has in a night."""
+    values: dict[str, set[str]] = {}
+    for frame in frames:
+        for name, value in frame.coordinates.items():
+            values.setdefault(name, set()).add(value)
+    return {name: distinct_names(sorted(found)) for name, found in values.items()}
+
+
+def publications(output: Mapping[str, Sequence[Origin]], run: Run, names: SafeNames) -> list[Publication]:
+    """Return what the recipe's table ``output`` asks for, as far as it was made."""
     found = []
-    for template, origin in output.items():
-        for result in (r for r in made if r.task.step.name == origin.step):
-            names = {name: safe[value] for name, value in result.task.coordinates.items()}
-            path = _fill(template, names, result)
-            source = run.store.product(result.key, origin.output)
-            found.append(Publication(path, result.key, source, result))
-    return found
+    for template, origin in ((t, o) for t, origins in output.items() for o in origins):
+        for result in _made(run):
+            if result.task.step.name == origin.step and origin.admits(result.task.coordinates):
+                path = _fill(template, result.task, names)
+                found.append(Publication(path, result.key, run.store.product(result.key, origin.output), result))
+    return _distinct(found)
 
 
-def _fill(template: str, names: Mapping[str, str], result: Result) -> str:
+def check_output(output: Mapping[str, Sequence[Origin]], plan: Plan) -> None:
+    """Raise `ConfigurationError` if a path leaves ``reduced/`` or uses a coordinate that its products do not have."""
+    problems = [
+        f"output.{template!r}: must be a path below reduced/"
+        for template in output
+        if Path(template).is_absolute() or ".." in Path(template).parts
+    ]
+    steps = {task.step.name: task for task in plan.tasks}
+    for template, origins in output.items():
+        try:
+            for origin in origins:
+                if origin.step in steps:
+                    _fill(template, steps[origin.step], {})
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _made(run: Run) -> list[Result]:
+    return [result for result in run.results.values() if result.state in (State.DONE, State.CACHED)]
+
+
+def _fill(template: str, task: Task, safe: SafeNames) -> str:
+    names = {n: safe.get(n, {}).get(value) or safe_name(value) for n, value in task.coordinates.items()}
     try:
         return template.format_map(names)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
         raise ConfigurationError(
-            f"output.{template!r}: {result.task.name} has no coordinate {error}; there are: {', '.join(names)}"
+            f"output.{template!r}: {task.step.name} has no coordinate {error}; there are: {', '.join(names)}"
         ) from None
 
 
-def figures(run: Run) -> list[Publication]:
+def _distinct(found: Sequence[Publication]) -> list[Publication]:
+    """Return publications of which no two go to one path: where they would, a hash of what it is tells them apart."""
+    counts = Counter(publication.path.lower() for publication in found)
+    return [p if counts[p.path.lower()] == 1 else replace(p, path=_marked(p)) for p in found]
+
+
+def _marked(publication: Publication) -> str:
+    path = Path(publication.path)
+    what = f"{publication.result.task.name}/{publication.source.name}"
+    return str(path.with_name(f"{path.stem}-{sha256(what.encode()).hexdigest()[:6]}{path.suffix}"))
+
+
+def figures(run: Run, names: SafeNames) -> list[Publication]:
     """Return the figures of all tasks, as ``figures/<target or calib>/<step>_<label>_<name>.png``."""
     found = []
-    made = [r for r in run.results.values() if r.state in (State.DONE, State.CACHED)]
-    labels = distinct_names(sorted({r.task.label for r in made}))
-    targets = distinct_names(sorted({r.task.coordinates.get("target", "") for r in made} - {""}))
-    for result in made:
-        folder = targets.get(result.task.coordinates.get("target", ""), "calib")
+    for result in _made(run):
+        task, target = result.task, result.task.coordinates.get("target", "")
+        folder = names.get("target", {}).get(target, "") if target else "calib"
         for name in run.store.record(result.key)["figures"]:
-            path = f"figures/{folder}/{result.task.step.name}_{labels[result.task.label]}_{name}.png"
+            path = f"figures/{folder}/{task.step.name}_{safe_name(task.label)}_{name}.png"
             found.append(Publication(path, result.key, run.store.place(result.key) / f"{name}.png", result))
-    return found
+    return _distinct(found)

@@ -18,7 +18,7 @@ from alfosc_reduce.locking import only_run
 from alfosc_reduce.plan import Plan, make_plan, restrict
 from alfosc_reduce.pools import opener
 from alfosc_reduce.progress import progress
-from alfosc_reduce.publishing import Publication, Shelf, figures, publications
+from alfosc_reduce.publishing import Publication, Shelf, check_output, figures, publications, safe_coordinates
 from alfosc_reduce.recipe_file import RecipeFile, read_recipe
 from alfosc_reduce.registry import INSTRUMENTS, get_instrument, plugins
 from alfosc_reduce.wiring import Wiring, wire
@@ -77,6 +77,7 @@ def prepare(recipe: Path, choices: Choices) -> Prepared:
     wiring = wire(file.recipe, file.place)
     night, remarks = frames_of(file)
     plan = make_plan(wiring, night.frames)
+    check_output(wiring.output, plan)
     if choices.targets or choices.only:
         plan = restrict(plan, targets=choices.targets, only=choices.only)
     return Prepared(file, wiring, night, plan, tuple(remarks))
@@ -177,7 +178,8 @@ def publish(prepared: Prepared, run: Run, *, whole: bool) -> list[str]:
         Whether the whole recipe ran: only then are files removed that nothing makes any more.
     """
     folder = prepared.file.folder / REDUCED
-    wanted: list[Publication] = publications(prepared.wiring.output, run) + figures(run)
+    names = safe_coordinates(prepared.night.frames)
+    wanted: list[Publication] = publications(prepared.wiring.output, run, names) + figures(run, names)
     shelf = Shelf(folder, run.store.folder / "published.json")
     problems = shelf.put(wanted, run.store)
     if whole:
