@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.extraction_band import Band
 
 CLIP = 5.0
-ROUNDS = 8
+ROUNDS = 4
+LEAST = 0.15
 SMOOTHING = (8.0, 4.0, 2.0, 0.0)
 
 
@@ -40,7 +41,7 @@ class ColumnFit:
     hits: NDArray[np.bool_]
 
 
-def extract_columns(band: Band, profiles: NDArray[np.float64], clip: bool = True) -> ColumnFit:
+def extract_columns(band: Band, profiles: NDArray[np.float64], calm: NDArray[np.bool_] | None = None) -> ColumnFit:
     """Fit the spectra of all objects of a band, with the variance from the model and cosmic rays clipped.
 
     Parameters
@@ -49,26 +50,51 @@ def extract_columns(band: Band, profiles: NDArray[np.float64], clip: bool = True
         From `bands_of`.
     profiles
         Shape (objects, rows, nx).
-    clip
-        Whether to look for cosmic rays.
+    calm
+        Pixels that do not stand out of their neighbours along the spectrum, shape (rows, nx): where the profile does
+        not fit a column, the fit begins anew with these. Without it nothing is clipped.
     """
-    good, hits = band.good, np.zeros_like(band.good)
-    noise = band.variance
-    tolerance: float | None = None
-    flux, variance = solve_columns(band, profiles, noise, good)
-    for step in range(ROUNDS):
-        noise = model_noise(band, profiles, flux, variance)
-        flux, variance = solve_columns(band, profiles, noise, good)
-        if not clip or step == 0:
-            continue
-        model = np.sum(flux[:, None, :] * profiles, axis=0)
-        tolerance = profile_tolerance(band.data, model, noise, good) if tolerance is None else tolerance
-        new = worst_pixels(band.data - model, noise, tolerance * np.maximum(model, 0), good)
-        if not new.any():
+    flux, variance, noise = settle(band, profiles, band.good)
+    if calm is None:
+        return ColumnFit(flux, variance, noise, band.good, np.zeros_like(band.good))
+    tolerance = profile_tolerance(band.data, np.sum(np.nan_to_num(flux)[:, None] * profiles, axis=0), noise, calm)
+    suspect = outliers(band, profiles, flux, noise, tolerance).any(axis=0)
+    good = np.where(suspect, calm & band.good, band.good)
+    for _ in range(ROUNDS):
+        flux, variance, noise = settle(band, profiles, good)
+        hits = outliers(band, profiles, flux, noise, tolerance) & suspect
+        # Where most of the light would go, it is the profile that does not fit (an extended line), not a cosmic ray.
+        kept = np.sum(profiles * (band.good & ~hits), axis=1) / np.maximum(np.sum(profiles * band.good, axis=1), 1e-6)
+        hits &= kept.min(axis=0) > LEAST
+        if np.array_equal(good, band.good & ~hits):
             break
-        hits, good = hits | new, good & ~new
-    flux, variance = solve_columns(band, profiles, noise, good)
-    return ColumnFit(flux, variance, noise, good, hits)
+        good = band.good & ~hits
+    flux, variance, noise = settle(band, profiles, good)
+    return ColumnFit(flux, variance, noise, good, band.good & ~good)
+
+
+def settle(
+    band: Band, profiles: NDArray[np.float64], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return flux and variance (objects, nx), and the noise of the pixels (rows, nx) with the photons of that flux."""
+    noise = band.variance
+    for _ in range(2):
+        flux, variance = solve_columns(band, profiles, noise, good)
+        noise = model_noise(band, profiles, flux, variance)
+    return *solve_columns(band, profiles, noise, good), noise
+
+
+def outliers(
+    band: Band,
+    profiles: NDArray[np.float64],
+    flux: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    tolerance: float,
+) -> NDArray[np.bool_]:
+    """Return usable pixels off the model by more than `CLIP` sigma, the profile's own relative error allowed for."""
+    model = np.sum(np.nan_to_num(flux)[:, None, :] * profiles, axis=0)
+    limit = CLIP * np.sqrt(noise + (tolerance * np.maximum(model, 0)) ** 2)
+    return np.asarray(band.good & (np.abs(band.data - model) > limit))
 
 
 def solve_columns(
@@ -137,21 +163,6 @@ def profile_tolerance(
     ratio = (data[bright] - model[bright]) / model[bright]
     excess = np.median(np.abs(ratio)) ** 2 * 1.4826**2 - float(np.median(noise[bright] / model[bright] ** 2))
     return float(max(0.02, 2 * np.sqrt(max(excess, 0))))
-
-
-def worst_pixels(
-    residual: NDArray[np.float64],
-    noise: NDArray[np.float64],
-    systematic: NDArray[np.float64],
-    good: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Return the pixel of each column that deviates most, where it deviates by more than `CLIP` sigma."""
-    deviation = np.where(good, np.abs(residual) / np.sqrt(noise + systematic**2), 0)
-    worst = np.argmax(deviation, axis=0)
-    result = np.zeros(residual.shape, bool)
-    columns = np.arange(residual.shape[1])
-    result[worst, columns] = deviation[worst, columns] > CLIP
-    return result
 
 
 def sum_aperture(

@@ -12,7 +12,7 @@ from alfosc_reduce_longslit.extraction_band import Background, Band, bands_of
 from alfosc_reduce_longslit.extraction_fit import ColumnFit, extract_columns, smooth_spectrum, sum_aperture
 from alfosc_reduce_longslit.objects_detection import without_outliers
 from alfosc_reduce_longslit.profile import Profile
-from alfosc_reduce_longslit.profile_fit import fit_profile, sample_profile, start_profile
+from alfosc_reduce_longslit.profile_fit import fit_profile, like, move_profile, sample_profile, start_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.products import Traces
 
 PASSES = 3
+BLEND = 3.0
 APERTURE = 3.0
 """Default full width of the boxcar in units of the object's FWHM."""
 
@@ -68,7 +69,7 @@ def extract_objects(frame: Background, traces: Traces, width: float | None = Non
     results: dict[int, Extraction] = {}
     for band in bands_of(frame, traces):
         profiles, fit = fit_band(band, traces)
-        light = np.stack([profile(u, columns_of_band(band)) for profile, u in zip(profiles, band.u, strict=True)])
+        light = light_of(band, profiles)
         for k, member in enumerate(band.members):
             middle = float(profiles[k].fwhm(np.array([band.data.shape[1] / 2]))[0])
             box = APERTURE * middle if width is None else width
@@ -76,34 +77,53 @@ def extract_objects(frame: Background, traces: Traces, width: float | None = Non
     return [results[i] for i in sorted(results)]
 
 
-def columns_of_band(band: Band) -> NDArray[np.float64]:
-    """Return the column of each pixel of a band, shape (1, nx)."""
-    return np.arange(band.data.shape[1], dtype=np.float64)[None, :]
-
-
 def fit_band(band: Band, traces: Traces) -> tuple[list[Profile], ColumnFit]:
     """Alternate between the profiles, given the spectra, and the spectra, given the profiles."""
-    nx = band.data.shape[1]
-    x = columns_of_band(band)
-    profiles = [start_profile(float(traces.fwhm[i]), nx) for i in band.members]
-    light = np.stack([profile(u, x) for profile, u in zip(profiles, band.u, strict=True)])
     counts = band.variance + band.scale * np.maximum(band.data, 0)
-    calm = replace(band, good=without_outliers(band.data, counts, band.good))
-    fit = extract_columns(calm, light, clip=False)
-    for step in range(PASSES):
-        profiles = [refined(band, fit, light, k, profiles[k]) for k in range(len(profiles))]
-        light = np.stack([profile(u, x) for profile, u in zip(profiles, band.u, strict=True)])
-        fit = extract_columns(calm, light, clip=False) if step == 0 else extract_columns(band, light)
+    calm = without_outliers(band.data, counts, band.good)
+    steady = replace(band, good=calm)
+    profiles, blended = first_profiles(band, traces)
+    passes = PASSES + 5 * bool(blended)
+    fit = extract_columns(steady, light_of(band, profiles))
+    for step in range(passes):
+        light = light_of(band, profiles)
+        for k in range(len(profiles)):
+            if k in blended:
+                profiles[k] = like(profiles[0], profiles[k])
+            profiles[k] = refined(steady, fit, light, k, profiles[k], rigid=k in blended)
+        light = light_of(band, profiles)
+        fit = extract_columns(band, light, calm) if step == passes - 1 else extract_columns(steady, light)
     return profiles, fit
 
 
-def refined(band: Band, fit: ColumnFit, light: NDArray[np.float64], k: int, start: Profile) -> Profile:
-    """Return the profile of object `k` measured on what the other objects leave."""
+def light_of(band: Band, profiles: list[Profile]) -> NDArray[np.float64]:
+    """Return the profiles at every pixel of the band, shape (objects, rows, nx)."""
+    x = np.arange(band.data.shape[1], dtype=np.float64)[None, :]
+    return np.stack([profile(u, x) for profile, u in zip(profiles, band.u, strict=True)])
+
+
+def first_profiles(band: Band, traces: Traces) -> tuple[list[Profile], list[int]]:
+    """Return Moffat functions to begin with, and which objects overlap the first (brightest) of the band.
+
+    Objects that overlap share one shape; their widths, measured in the blend, are too large, so the narrowest is taken.
+    """
+    widths = traces.fwhm[list(band.members)]
+    apart = np.abs(np.median(band.u - band.u[:1], axis=(1, 2)))
+    blended = [k for k in range(1, len(widths)) if apart[k] < BLEND * min(widths[0], widths[k])]
+    shared = float(widths[[0, *blended]].min())
+    columns = band.data.shape[1]
+    profiles = [start_profile(shared if k in (0, *blended) else float(w), columns) for k, w in enumerate(widths)]
+    return profiles, blended
+
+
+def refined(band: Band, fit: ColumnFit, light: NDArray[np.float64], k: int, start: Profile, *, rigid: bool) -> Profile:
+    """Return the profile of object `k` measured on what the other objects leave; a rigid one only moves."""
     flux = np.nan_to_num(fit.flux)
     others = np.sum(flux[:, None, :] * light, axis=0) - flux[k] * light[k]
     spectrum = smooth_spectrum(fit.flux[k : k + 1], fit.variance[k : k + 1])[0]
-    weight = np.where(fit.good, 1 / fit.noise, 0)
-    return fit_profile(sample_profile(band.data - others, weight, spectrum, band.u[k]), start)
+    weight = np.where(band.good, 1 / fit.noise, 0)
+    samples = sample_profile(band.data - others, weight, spectrum, band.u[k])
+    return move_profile(samples, start) if rigid else fit_profile(samples, start)
 
 
 def _extraction(

@@ -137,11 +137,11 @@ def find_and_trace(frame: Frame, threshold: float, largest: int) -> tuple[list[F
     peaks = find_peaks_of(profile, threshold)[:largest] or peaks[:1]
     found: list[Found] = []
     for row, width, significance in peaks:
-        own = abs(row - middle) < max(width, 2)
         alone = all(abs(row - other) > 4 * max(width, breadth) for other, breadth, _ in peaks if other != row)
-        trace = first if own else ObjectTrace.straight(row + bend, width)
-        if alone and not own:
-            trace = follow(blocks, row + bend, width)
+        own = alone and abs(row - middle) < max(width, 2)
+        trace = ObjectTrace.straight(row + bend, width)
+        if alone:
+            trace = first if own else follow(blocks, row + bend, width)
         found.append(Found(trace.centre, trace.fwhm, significance))
     return found, profile
 

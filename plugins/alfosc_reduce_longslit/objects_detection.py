@@ -108,25 +108,27 @@ def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, f
     """
     found: list[tuple[float, float, float]] = []
     deepest = -float(profile.significance.min())
-    for height, row in sorted(_local_maxima(profile, threshold), reverse=True):
+    for row in _local_maxima(profile, threshold):
         width = measured_width(profile.light, row)
-        near = any(abs(row - other) < 0.75 * (width + breadth) for other, breadth, _ in found)
-        if not near and height > 1.2 * deepest and is_object(profile.light, row, width):
+        height = float(profile.best[max(0, row - 1) : row + 2].max())
+        if height > 1.2 * deepest and is_object(profile.light, row, width):
             found.append((centroid(profile.light, row, width), width, height))
-    return found
+    return sorted(found, key=lambda one: -one[2])
 
 
-def _local_maxima(profile: SlitProfile, threshold: float) -> list[tuple[float, int]]:
+def _local_maxima(profile: SlitProfile, threshold: float) -> list[int]:
+    """Return the rows of peaks, from narrow filters to wide ones, that blur what narrow ones have told apart."""
     from scipy.signal import find_peaks
 
-    peaks: dict[int, float] = {}
-    for significance in profile.significance:
+    peaks: list[int] = []
+    for width, significance in zip(WIDTHS, profile.significance, strict=True):
         rows, facts = find_peaks(significance, height=threshold, prominence=threshold)
         # On the wing of a bright star a ripple of a few per cent is the star's own.
-        proper = facts["prominences"] > PROMINENCE * significance[rows]
-        for row in rows[proper]:
-            peaks[int(row)] = max(peaks.get(int(row), 0.0), float(significance[row]))
-    return [(height, row) for row, height in peaks.items()]
+        proper = rows[facts["prominences"] > PROMINENCE * significance[rows]]
+        for row in proper[np.argsort(-significance[proper])]:
+            if all(abs(int(row) - other) > 1.5 * width + 2 for other in peaks):
+                peaks.append(int(row))
+    return peaks
 
 
 def is_object(light: NDArray[np.float64], row: int, width: float) -> bool:

@@ -102,6 +102,27 @@ def fit_profile(samples: ProfileSamples, start: Profile) -> Profile:
     return replace(start, shape=shape, correction=_fit_correction(samples, shape, t))
 
 
+def like(model: Profile, own: Profile) -> Profile:
+    """Return `model` with the shift of `own`."""
+    return replace(model, shape=(*model.shape[:4], *own.shape[4:]))
+
+
+def move_profile(samples: ProfileSamples, start: Profile) -> Profile:
+    """Return `start` shifted along the slit to fit the samples best, its shape kept: for objects that overlap."""
+    from scipy.optimize import least_squares
+
+    t = scaled(samples.x, start.columns)
+    inverse = 1 / samples.error
+    width = start.shape[0]
+
+    def misfit(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+        model = moffat(samples.u, t, (*start.shape[:4], *shift))
+        return ((samples.value - _block_scale(model, samples.value, inverse) * model) * inverse).ravel()
+
+    found = least_squares(misfit, start.shape[4:], bounds=(-width, width), max_nfev=20)
+    return replace(start, shape=(*start.shape[:4], *(float(value) for value in found.x)))
+
+
 def _shape_prior(shape: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     """Return what the Moffat parameters deviate from experience, in sigma; it decides only for the faintest objects."""
     fwhm, linear, quadratic, index, shift, tilt = shape
@@ -129,8 +150,8 @@ def _fit_correction(samples: ProfileSamples, shape: tuple[float, ...], t: NDArra
     weight = (scale * model / samples.error)[use]
     target = (samples.value / np.where(scale > 0.2, scale, 1) / model - 1)[use]
     terms = np.tile(np.arange(TERMS), correction_size())
-    prior = np.asarray(np.diag(((1 + terms) / CORRECTION_PRIOR) ** 2), dtype=np.float64)
-    normal = prior + (design * (weight**2)[:, None]).T @ design
+    normal = np.asarray((design * (weight**2)[:, None]).T @ design, dtype=np.float64)
+    normal[np.diag_indices(len(terms))] += ((1 + terms) / CORRECTION_PRIOR) ** 2
     solution = np.linalg.solve(normal, (design * (weight**2)[:, None]).T @ target)
     result: NDArray[np.float64] = solution.reshape(correction_size(), TERMS)
     # Splines that do not vanish at the border stay out of the profile.

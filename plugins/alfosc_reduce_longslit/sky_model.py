@@ -103,7 +103,7 @@ def sky_variance(basis: SkyBasis, weight: NDArray[np.float64], freedom: NDArray[
     noise = np.random.default_rng(0).standard_normal(weight.shape) / np.sqrt(np.where(weight > 0, weight, np.inf))
     fitted = evaluate(basis, fit_spline(basis, noise, weight, freedom))
     share = uniform_filter1d(np.mean(fitted**2 / alone, axis=0), 31, mode="nearest")
-    return alone * np.clip(share, 0.1, 3)
+    return np.asarray(alone * np.clip(share, 0.1, 3), dtype=np.float64)
 
 
 def _first_guess(data: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
