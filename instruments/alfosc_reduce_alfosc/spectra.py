@@ -30,12 +30,14 @@ def disperser(name: str) -> Disperser:
     if not facts:
         known = [str(row["name"]) for row in records("grisms")]
         raise DataError(f"grism {name!r} is not in the tables: {suggest(name, known)}")
-    limit = float(facts["second_order"])
+    limit, centre = float(facts["second_order"]), float(facts["centre"])
     return Disperser(
         name=str(facts["name"]),
         dispersion=float(facts["dispersion"]),
         wavelengths=(float(facts["first"]), float(facts["last"])),
         second_order=None if math.isnan(limit) else limit,
+        scale=tuple(float(term) for term in str(facts["scale"] or "").split()),
+        centre=None if math.isnan(centre) else centre,
     )
 
 
