@@ -68,14 +68,15 @@ def objects(left: NDArray[np.floating], sky: NDArray[np.floating], noise: float)
     spectrum = np.zeros(left.shape[1])
     good = np.isfinite(left)
     values = np.where(good, left, 0)
-    for _ in range(3):
-        model = profile * spectrum
-        variance = noise**2 + np.maximum(sky + model, 0) + (_PROFILE_ERROR * model) ** 2
+    variance = noise**2 + np.maximum(sky + np.maximum(values, 0), 0)
+    for _ in range(4):
         weight = np.where(good, profile / variance, 0)
         power = (weight * profile).sum(0)
         spectrum = np.divide((weight * values).sum(0), power, where=power > 0, out=np.zeros_like(spectrum))
+        model = profile * np.maximum(spectrum, 0)
+        variance = noise**2 + np.maximum(sky, 0) + model + (_PROFILE_ERROR * model) ** 2
         # A cosmic ray is above the model; what lies below it is kept, or absorption lines would fill up.
-        good = np.isfinite(left) & (values - profile * spectrum < _CLIP * np.sqrt(variance))
+        good = np.isfinite(left) & (values - model < _CLIP * np.sqrt(variance))
     return profile * np.maximum(spectrum, 0)
 
 
@@ -87,4 +88,5 @@ def _profiles(left: NDArray[np.floating]) -> NDArray[np.float64]:
     medians = np.stack([np.nan_to_num(nan_median(left[:, start : start + width], 1)) for start in starts])
     medians = np.maximum(medians, 0)
     total = medians.sum(1, keepdims=True)
-    return between(starts + (width - 1) / 2, medians / np.where(total > 0, total, 1), nx)
+    profiles = between(starts + (width - 1) / 2, medians / np.where(total > 0, total, 1), nx, extrapolate=True)
+    return np.maximum(profiles, 0)

@@ -26,17 +26,16 @@ _TOO_MANY = 0.02
 _MODEL_ERROR = 0.02
 """The model of the light is no better than this: pixels respond unevenly, profiles change."""
 _BORDER = 4
+_NEIGHBOURS, _CONTRAST, _ITERATIONS = 0.3, 3.0, 2
 
 
 class RejectCosmicRays(Step):
     """Flag cosmic rays (L.A.Cosmic, van Dokkum 2001) against a model of sky and objects; the data stay as they are."""
 
-    threshold: float = 5.0
+    threshold: float = 4.8
     """Significance of a cosmic ray, in standard deviations of the noise."""
-    neighbours: float = 0.3
-    """Fraction of `threshold` at which pixels beside a cosmic ray are taken to belong to it."""
-    contrast: float = 3.0
-    """How much sharper than a star or a line (ratio of Laplacian to fine structure) a cosmic ray must be."""
+    growth: float = 3.0
+    """Pixels that touch a cosmic ray and are this significant belong to it."""
 
     def __call__(self, image: CCDData) -> CCDData:
         """Return the frame with ``COSMIC_RAY`` flags.
@@ -50,10 +49,7 @@ class RejectCosmicRays(Step):
         good = usable(image)
         data = np.where(good, image.data, 0).astype(np.float32)
         light = smooth_light(data, good, noise)
-        hit = cosmic_rays(
-            data, light, ~good, noise,
-            threshold=self.threshold, neighbours=self.neighbours, contrast=self.contrast,
-        )  # fmt: skip
+        hit = cosmic_rays(data, light, ~good, noise, threshold=self.threshold, growth=self.growth)
         if hit.mean() > _TOO_MANY:
             share = 100 * hit.mean()
             logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
@@ -81,9 +77,8 @@ def cosmic_rays(
     bad: NDArray[np.bool_],
     noise: float,
     *,
-    threshold: float = 5.0,
-    neighbours: float = 0.3,
-    contrast: float = 3.0,
+    threshold: float = 4.8,
+    growth: float = 3.0,
 ) -> NDArray[np.bool_]:
     """Return true where a cosmic ray hit.
 
@@ -97,19 +92,35 @@ def cosmic_rays(
         True where a pixel cannot be judged.
     noise
         Read noise, electron.
-    threshold, neighbours, contrast
+    threshold, growth
         As for `RejectCosmicRays`.
     """
-    from astroscrappy import detect_cosmics
+    from scipy.ndimage import binary_propagation
 
     floor = max(noise, 1.0)
     bright = np.maximum(light, 0)
     variance = bright + (_MODEL_ERROR * bright) ** 2 + floor**2
-    # The detector of cosmic rays leaves the border of a frame alone, so the frame is given another one.
+    sharp = _sharp(data, light, variance, bad, floor, threshold) & ~bad
+    touching = (data - light > growth * np.sqrt(variance)) & ~bad
+    return np.asarray(binary_propagation(sharp, np.ones((3, 3), bool), touching | sharp), bool)
+
+
+def _sharp(
+    data: NDArray[np.float32],
+    light: NDArray[np.floating],
+    variance: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    noise: float,
+    threshold: float,
+) -> NDArray[np.bool_]:
+    """Return what L.A.Cosmic finds: pixels with a Laplacian that no light through the optics has."""
+    from astroscrappy import detect_cosmics
+
+    # It leaves the border of a frame alone, so the frame is given another one.
     image, background, invar = (np.pad(a.astype(np.float32), _BORDER, "reflect") for a in (data, light, variance))
     found, _ = detect_cosmics(
-        image, inmask=np.pad(bad, _BORDER, "reflect"), inbkg=background, invar=invar, gain=1.0, readnoise=floor,
-        satlevel=np.inf, sigclip=threshold, sigfrac=neighbours, objlim=contrast, niter=4, sepmed=True,
+        image, inmask=np.pad(bad, _BORDER, "reflect"), inbkg=background, invar=invar, gain=1.0, readnoise=noise,
+        satlevel=np.inf, sigclip=threshold, sigfrac=_NEIGHBOURS, objlim=_CONTRAST, niter=_ITERATIONS, sepmed=True,
         cleantype="meanmask",
     )  # fmt: skip
-    return np.asarray(found, bool)[_BORDER:-_BORDER, _BORDER:-_BORDER] & ~bad
+    return np.asarray(found, bool)[_BORDER:-_BORDER, _BORDER:-_BORDER]

@@ -116,7 +116,7 @@ def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float64], 
     flags = (combined.flags & np.int16(Flag.BAD_PIXEL)).astype(np.int16)
     flags[dark] |= Flag.NO_FLAT
     flags[deviant] |= Flag.BAD_PIXEL
-    unknown = dark | deviant
+    unknown = (flags & int(Flag.NO_FLAT | Flag.BAD_PIXEL)) != 0
     return np.where(unknown, 1, data), np.where(unknown, 0, variance), flags
 
 

@@ -70,7 +70,7 @@ def lamp_model(flat: NDArray[np.floating], smoothing: int) -> LampModel:
         spectrum = smooth_spectrum(nan_median(inner / slit, 0), smoothing)
     model, lit = np.zeros(values.shape), np.zeros(values.shape, bool)
     model[np.ix_(rows, columns)] = slit * spectrum
-    lit[np.ix_(rows, columns)] = True
+    lit[np.ix_(rows, columns)] = ~steep_columns(nan_median(inner / slit, 0), smoothing)
     fraction = np.zeros(values.shape[1])
     fraction[columns] = np.interp(np.arange(inner.shape[1]), centres, lamp_fractions(centres, profiles, spectrum))
     return LampModel(model, lit, fraction)
@@ -95,6 +95,26 @@ def smooth_spectrum(spectrum: NDArray[np.floating], window: int) -> NDArray[np.f
     if length < 5 or length > len(spectrum):
         return np.asarray(np.exp(logarithm))
     return np.asarray(np.exp(savgol_filter(logarithm, length, 2, mode="interp")))
+
+
+def steep_columns(spectrum: NDArray[np.floating], window: int) -> NDArray[np.bool_]:
+    """Return true near a filter's cut-off, where local parabolas of `window` columns do not follow the spectrum.
+
+    That is within half a window of where the light changes by more than a factor of e inside one window.
+
+    Parameters
+    ----------
+    spectrum
+        Electrons, shape (nx,), not smoothed.
+    window
+        Columns.
+    """
+    from scipy.ndimage import binary_dilation
+
+    half = max(window // 2, 1)
+    logarithm = np.pad(np.log(smooth_spectrum(spectrum, max(window // 4, 5))), half, "edge")
+    change = np.abs(logarithm[2 * half :] - logarithm[: -2 * half])
+    return np.asarray(binary_dilation(change > 1, np.ones(2 * half + 1)), bool)
 
 
 def lamp_fractions(
@@ -144,7 +164,9 @@ def nan_median(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
     return np.asarray(bottleneck.nanmedian(values, axis=axis), np.float64)
 
 
-def between(centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int) -> NDArray[np.float64]:
+def between(
+    centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int, *, extrapolate: bool = False
+) -> NDArray[np.float64]:
     """Return profiles at every column, shape (rows, nx), linear between the windows.
 
     Parameters
@@ -154,12 +176,14 @@ def between(centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int
     profiles
         Shape (n, rows).
     nx
-        Number of columns; beyond the first and last centre the profile is held.
+        Number of columns.
+    extrapolate
+        Beyond the first and last centre, go on linearly; otherwise the profile is held.
     """
     if len(centres) == 1:
         return np.repeat(profiles[0][:, None], nx, axis=1)
-    x = np.clip(np.arange(nx), centres[0], centres[-1])
-    left = np.clip(np.searchsorted(centres, x, side="right") - 1, 0, len(centres) - 2)
+    x = np.arange(nx) if extrapolate else np.clip(np.arange(nx), centres[0], centres[-1])
+    left = np.clip(np.searchsorted(centres, x, side="right") - 1, 0, len(centres) - 2).astype(np.intp)
     weight = (x - centres[left]) / (centres[left + 1] - centres[left])
     return np.asarray(profiles[left].T * (1 - weight) + profiles[left + 1].T * weight)
 

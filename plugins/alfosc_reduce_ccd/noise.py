@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
 
 BLOCK = (16, 16)
 """Rows and columns of a block within which the drift of the lamp is a plane."""
@@ -84,9 +86,9 @@ def block_statistics(
     """Return level and variance of flats in blocks.
 
     In every block each frame is fitted by the mean of all times a plane, so that a lamp that drifts, even in colour,
-    adds nothing; the variance is corrected for these three degrees of freedom. All pairs of frames are used at once, through the sample
-    variance of each pixel, so that no pair counts twice. Pixels that scatter as chance does not allow (cosmic rays)
-    are left out.
+    adds nothing; the variance is corrected for these three degrees of freedom. All pairs of frames are used at once,
+    through the sample variance of each pixel, so that no pair counts twice. Pixels that scatter as chance does not
+    allow (cosmic rays) are left out.
 
     Parameters
     ----------
@@ -209,7 +211,7 @@ def _limit(freedom: int) -> float:
     return float(chi2.isf(1e-6, freedom) / chi2.median(freedom))
 
 
-def _tiles(stack: NDArray[np.generic]) -> NDArray[np.generic]:
+def _tiles(stack: NDArray[T]) -> NDArray[T]:
     """Return blocks as (frames, blocks, pixels of a block)."""
     n, ny, nx = stack.shape
     by, bx = BLOCK

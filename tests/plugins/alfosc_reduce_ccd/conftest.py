@@ -67,7 +67,9 @@ def electrons():
 
     def make(data, noise=NOISE, flags=None, **cards) -> CCDData:
         values = np.asarray(data, float)
-        header = Header({"FILENAME": "frame.fits", "OBJECT": "star", "RDNOISE": noise, "GAIN": GAIN, "DISPAXIS": 1} | cards)
+        header = Header(
+            {"FILENAME": "frame.fits", "OBJECT": "star", "RDNOISE": noise, "GAIN": GAIN, "DISPAXIS": 1} | cards
+        )
         variance = np.maximum(values, 0) + noise**2
         return make_image(values, unit="electron", header=header, variance=variance, flags=flags)
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from alfosc_reduce_ccd.bias import CombineBias
+from alfosc_reduce_ccd.overscan import SubtractOverscan
 
 from alfosc_reduce import DataError, Flag
 from alfosc_reduce.images import flags_of, variance_of
-from alfosc_reduce_ccd.bias import CombineBias
-from alfosc_reduce_ccd.overscan import SubtractOverscan
 
 STEP, OVERSCAN = CombineBias(), SubtractOverscan()
 
@@ -22,7 +22,9 @@ def test_structure_is_recovered_to_its_error(detector, frames):
     residual = residual - np.median(residual, axis=0)  # the overscan's parabola is free along x
     pull = residual / np.sqrt(variance_of(result)[good])
     assert np.std(pull) == pytest.approx(1, abs=0.03)
-    assert np.sqrt(np.median(variance_of(result))) == pytest.approx(detector.noise / detector.gain / np.sqrt(20), rel=0.03)
+    assert np.sqrt(np.median(variance_of(result))) == pytest.approx(
+        detector.noise / detector.gain / np.sqrt(20), rel=0.03
+    )
     assert STEP.quality(result)["rejected_fraction"] < 1e-4
 
 

@@ -2,13 +2,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from alfosc_reduce_ccd.combination import combine, strips
+from alfosc_reduce_ccd.planes import planes_of
 from astropy.io import fits
 from astropy.nddata import CCDData
 
 from alfosc_reduce import DataError, Flag
 from alfosc_reduce.images import make_image
-from alfosc_reduce_ccd.combination import combine, strips
-from alfosc_reduce_ccd.planes import planes_of
 
 SHAPE = (60, 80)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-
-from alfosc_reduce import DataError
-from alfosc_reduce.images import flags_of, variance_of
 from alfosc_reduce_ccd.bias import CombineBias
 from alfosc_reduce_ccd.dark import CombineDark
 from alfosc_reduce_ccd.overscan import SubtractOverscan
+
+from alfosc_reduce import DataError
+from alfosc_reduce.images import flags_of, variance_of
 
 STEP, OVERSCAN = CombineDark(), SubtractOverscan()
 RATE = 0.05
@@ -57,7 +57,7 @@ def test_without_bias_and_with_one_frame(darks, caplog):
 
 def test_bad_input_is_refused(darks, bias):
     darks[0].meta["EXPTIME"] = 0.0
-    with pytest.raises(DataError, match="exposure time 0.0"):
+    with pytest.raises(DataError, match=r"exposure time 0\.0"):
         STEP(darks, bias)
     bias.meta["CCDSUM"] = "1 1"
     with pytest.raises(DataError, match="different read-outs"):

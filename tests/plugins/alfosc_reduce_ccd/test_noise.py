@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-
-from alfosc_reduce import DataError
 from alfosc_reduce_ccd.detector import MeasureDetector
 from alfosc_reduce_ccd.noise import block_statistics, gain_of, read_noise
 from alfosc_reduce_ccd.overscan import SubtractOverscan
+
+from alfosc_reduce import DataError
 
 OVERSCAN = SubtractOverscan()
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from alfosc_reduce_ccd.overscan import SubtractOverscan, measure_overscan, overscans
 
 from alfosc_reduce import DataError, Flag
 from alfosc_reduce.images import flags_of
-from alfosc_reduce_ccd.overscan import SubtractOverscan, measure_overscan, overscans
 
 STEP = SubtractOverscan()
 
@@ -68,9 +68,7 @@ def test_two_sections_follow_both_axes(detector):
     image.data[: detector.ny] += rows[:, None]
     prescan = np.random.default_rng(1).normal(detector.level, 32, (detector.ny + detector.overscan, 40))
     prescan[: detector.ny] += rows[:, None]
-    wide = detector.raw(
-        BIASSEC="[41:200,241:258]", BIASSEC2="[1:40,1:240]", TRIMSEC="[41:200,1:240]"
-    )
+    wide = detector.raw(BIASSEC="[41:200,241:258]", BIASSEC2="[1:40,1:240]", TRIMSEC="[41:200,1:240]")
     wide.data = np.hstack([prescan, image.data]).astype(np.float32)
     wide.mask = wide.flags = None
     result = STEP(wide).data
