@@ -129,26 +129,22 @@ def robust_scale(
 def outliers(flux: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which values of scaled exposures cannot belong to the rest, shape (n, ...).
 
-    Of three or more, those beyond five sigma from the median of the others. Of two, where they differ by more than
-    five sigma, the one further from the neighbourhood of both along the wavelength.
+    Of three or more, those beyond five sigma from the median. Of two, where they differ by more than five sigma, the
+    one further from the neighbourhood of both along the wavelength.
     """
     count = good.sum(axis=0)
-    rejected = np.zeros(flux.shape, bool)
     if len(flux) < 2:
-        return rejected
-    values = np.where(good, flux, np.nan)
-    for row in range(len(flux)):
-        others = np.delete(np.arange(len(flux)), row)
-        middle, noise = _middle(values[others], variance[others], good[others])
-        sigma = np.sqrt(variance[row] + noise)
-        with np.errstate(invalid="ignore"):
-            rejected[row] = good[row] & (np.abs(flux[row] - middle) > _REJECT * sigma)
-    pair = (count == 2) & (rejected.sum(axis=0) == 2)
+        return np.zeros(flux.shape, bool)
+    middle, noise = _middle(np.where(good, flux, np.nan), variance, good)
+    with np.errstate(invalid="ignore"):
+        beyond = good & (np.abs(flux - middle) > _REJECT * np.sqrt(variance + noise))
+    rejected = beyond & (count >= 3)
+    low, high = np.min(np.where(good, flux, np.inf), axis=0), np.max(np.where(good, flux, -np.inf), axis=0)
+    pair = (count == 2) & (high - low > _REJECT * np.sqrt(np.sum(np.where(good, variance, 0), axis=0)))
     if pair.any():
-        rejected &= ~pair | _further(flux, good, pair)
+        rejected |= _further(flux, good, pair)
     # Where everything disagrees with everything nothing is known to be wrong.
-    rejected &= rejected.sum(axis=0) < np.maximum(count, 1)
-    return rejected
+    return np.asarray(rejected & (rejected.sum(axis=0) < np.maximum(count, 1)))
 
 
 def _middle(
