@@ -59,7 +59,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Slit:
-    """A slit; ``orientation`` is ``Horizontal``, ``Vertical`` or empty if not known, ``width`` in arc seconds or nan."""
+    """A slit: ``orientation`` is ``Horizontal``, ``Vertical`` or empty (not known), ``width`` in arc seconds or nan."""
 
     name: str
     known: bool

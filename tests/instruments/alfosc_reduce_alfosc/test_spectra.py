@@ -18,7 +18,8 @@ ARCS = ("4", "5", "7", "8", "17", "18", "19", "20")
 def real_arc(testdata, grism: str) -> tuple[np.ndarray, np.ndarray, int]:
     with fits.open(testdata / "arcs-alfosc" / f"not_alfosc_grism{grism}.fits") as units:
         found = units[1].data
-        return np.array(found["wave"], float), np.array(found["flux"], float), int(units[0].header.get("BINSPEC", 1))
+        binning = int(units[1].header["BINSPEC"])
+        return np.array(found["wave"], float), np.array(found["flux"], float), binning
 
 
 @pytest.mark.parametrize("row", records("grisms"), ids=lambda row: row["name"])
@@ -31,12 +32,29 @@ def test_the_range_of_a_grism_fits_on_the_detector(make_header, row: dict[str, o
     assert grism.second_order is None or first < grism.second_order < last
 
 
-@pytest.mark.parametrize("grism", ["3", "4", "5", "7", "8", "17", "18", "19", "20"])
-def test_dispersions_agree_with_real_arcs(testdata, make_header, grism: str) -> None:
+@pytest.mark.parametrize("grism", ["4", "5", "7", "8", "17", "18", "19", "20"])
+def test_published_dispersions_agree_with_real_arcs(testdata, make_header, grism: str) -> None:
+    """Within 13 %: the published numbers are rounded. Grisms 3, 10 and 11 disperse 10 to 20 % more than published."""
     wave, _, binning = real_arc(testdata, grism)
     known = INSTRUMENT.disperser(make_header(ALGRNM=f"Grism_#{grism}"))
     inside = (wave > known.wavelengths[0]) & (wave < known.wavelengths[1])
     assert np.median(np.diff(wave)[inside[1:]]) / binning == pytest.approx(known.dispersion, rel=0.13)
+
+
+@pytest.mark.parametrize("grism", ["3", "4", "5", "7", "8", "10", "11", "17", "18", "19", "20"])
+def test_measured_scales_agree_with_real_arcs(testdata, make_header, grism: str) -> None:
+    """Where the arcs have lines, to 20 unbinned pixels after one shift: 11 is itself wrong by that much in places."""
+    wave, _, binning = real_arc(testdata, grism)
+    known = INSTRUMENT.disperser(make_header(ALGRNM=f"Grism_#{grism}"))
+    assert known.centre is not None
+    pixel = (np.arange(len(wave)) + 0.5) * binning + 0.5
+    detector = pixel if grism == "17" else 2103 - pixel
+    u = (detector - known.centre) * (1 if grism == "17" else -1) / 1000
+    ours = np.polynomial.polynomial.polyval(u, known.scale)
+    inside = (wave > max(3880, known.wavelengths[0])) & (wave < min(9700, known.wavelengths[1]))
+    away = ((ours - wave) / np.gradient(wave) * binning)[inside]
+    assert abs(np.median(away)) < 60
+    assert np.abs(away - np.median(away)).max() < 20
 
 
 def test_lines_are_complete_and_sane() -> None:
@@ -79,7 +97,7 @@ def test_joined_lamps_stand_for_their_parts() -> None:
 
 @pytest.mark.parametrize("grism", ARCS)
 def test_the_strong_lines_of_real_arcs_are_in_the_table(testdata, grism: str) -> None:
-    """Of the forty highest peaks between the first and last useful line nine in ten lie at a strong line of the table."""
+    """Of the forty highest peaks where there are lines, nine in ten lie at a strong line of the table."""
     from scipy.signal import find_peaks
 
     wave, flux, _ = real_arc(testdata, grism)
