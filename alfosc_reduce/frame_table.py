@@ -19,6 +19,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_EDITABLE = ("kind", "object", "use")
+
+
 def frame_table(night: Night, folder: Path) -> Table:
     """Return the classification of a night as a table, files relative to `folder` where they lie below it."""
     from astropy.table import Table
@@ -78,8 +81,8 @@ def read_edits(path: Path) -> dict[str, Mapping[str, str]]:
     from astropy.table import Table
 
     try:
-        table = Table.read(path, format="ascii.ecsv")
-        rows = {str(r["file"]): {k: str(r[k]) for k in ("kind", "object", "use")} for r in table.filled("")}
+        table = Table.read(path, format="ascii.ecsv")["file", *_EDITABLE].filled("")
+        rows = {str(r["file"]): {k: str(r[k]).strip() for k in _EDITABLE} for r in table}
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such table; make it with 'alfosc-reduce init'") from None
     except Exception as error:
@@ -90,6 +93,11 @@ def read_edits(path: Path) -> dict[str, Mapping[str, str]]:
         f"{path}: {file}: there is no kind {row['kind']!r}; {suggest(row['kind'], KINDS)}"
         for file, row in rows.items()
         if row["kind"] not in KINDS
+    ]
+    problems += [
+        f"{path}: {file}: use = {row['use']!r}; write 'yes', or 'no: why'"
+        for file, row in rows.items()
+        if not re.match(r"(yes|no)\b|$", row["use"], re.IGNORECASE)
     ]
     if problems:
         raise ConfigurationError(problems)
@@ -113,8 +121,11 @@ def apply_edits(night: Night, edits: Mapping[str, Mapping[str, str]], folder: Pa
             remarks.append(f"{frame.name}: not in the table of frames; used as {frame.info.kind}")
         use = "yes" if row is None else row.get("use", "yes").strip()
         if use.lower().startswith("no"):
-            reason = use.partition(":")[2].strip() or "no reason given"
+            reason = use[2:].strip(" :,;-") or "no reason given"
             remarks.append(f"{frame.name}: left out ({reason})")
         else:
             kept.append(with_edits(frame, row or {}))
+    found = {relative(file.path, folder) for file in (*night.frames, *night.rejected)}
+    lost = [file for file, row in edits.items() if file not in found and "kind" in row]
+    remarks += [f"{file}: in the table of frames, but not among the files" for file in lost]
     return Night(in_sequence(kept), night.rejected), remarks

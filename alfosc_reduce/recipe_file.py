@@ -176,8 +176,9 @@ def _allowed_at(table: tuple[str, ...]) -> list[str]:
 
 def place_of(location: tuple[str, ...], layers: list[tuple[Path, dict[str, Any]]]) -> str:
     """Return ``recipe.toml:12 [steps.sky] params.degree``: the file and line where a key stands, if it can be found."""
-    table = ".".join(location[:2]) if location[:1] == ("steps",) else ".".join(location[:-1])
-    name = f"{f'[{table}]' if table else ''} {'.'.join(location[2:] if location[:1] == ('steps',) else location[-1:])}".strip()
+    depth = 2 if location[:1] == ("steps",) else len(location) - 1
+    table, key = ".".join(location[:depth]), ".".join(location[depth:])
+    name = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
     for length in range(len(location), 0, -1):
         for path, data in layers:
             if _holds(data, location[:length]):

@@ -1,0 +1,103 @@
+"""Which candidate is chosen, and what is said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alfosc_reduce.matching import Item, MatchError, choose
+from alfosc_reduce.ports import Port
+from alfosc_reduce.recipe import Source
+from alfosc_reduce.wiring import Origin, WiredInput
+
+
+def wired(*, optional: bool = False, many: bool = False, **source: Any) -> WiredInput:
+    port = Port("arc", ("CCDData",), many=many, optional=optional)
+    return WiredInput(port, (Origin("arcs", "result"),), Source.model_validate({"from": "arcs", **source}))
+
+
+def item(name: str, time: float = 0.0, *, blocked: bool = False, **where: str) -> Item:
+    return Item(where, time, task=name, blocked=blocked)
+
+
+HERE = {"grism": "G4", "slit": "1.0", "target": "M 1", "frame": "a", "sequence": "7", "kind": "object", "setup": "s"}
+ARC = wired(match=["grism"], prefer=["slit", "target"], pick="nearest")
+
+
+def chosen(found: Any) -> str:
+    assert isinstance(found.items, Item)
+    return found.items.name
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=8), st.floats(-10, 10))
+def test_nearest_in_time_is_really_nearest(times: list[float], time: float) -> None:
+    found = [item(f"arc{i}", t, grism="G4") for i, t in enumerate(times)]
+    best = choose(wired(match=["grism"], pick="nearest"), found, HERE, time).items
+    assert isinstance(best, Item) and abs(best.time - time) == min(abs(t - time) for t in times)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("ab"), st.integers(0, 9)), min_size=1, max_size=8))
+def test_preferences_come_before_nearness_in_their_order(rows: list[tuple[str, str, int]]) -> None:
+    found = [item(f"{i}", float(t), grism="G4", slit=s, target=g) for i, (s, g, t) in enumerate(rows)]
+    best = choose(ARC, found, {**HERE, "slit": "a", "target": "a"}, 0.0).items
+    assert isinstance(best, Item)
+    key = lambda i: (i.coordinates["slit"] != "a", i.coordinates["target"] != "a", i.time, i.name)  # noqa: E731
+    assert best == min(found, key=key)
+
+
+def test_another_grism_is_never_taken_and_told() -> None:
+    found = [item("x", grism="G7"), item("y", grism="G7"), item("z", grism="G5")]
+    with pytest.raises(MatchError) as caught:
+        choose(ARC, found, HERE, 0.0)
+    assert str(caught.value) == (
+        "arc: no arcs matches grism=G4 (there are: G5, G7 (2)); add such frames, or disable the step"
+    )
+
+
+def test_none_in_the_whole_night_is_told() -> None:
+    with pytest.raises(MatchError, match="there is none in this night"):
+        choose(ARC, [], HERE, 0.0)
+
+
+def test_equal_coordinates_by_default_but_for_private_ones() -> None:
+    same = item("same", frame="a", grism="G4", sequence="1", kind="arc", setup="t")
+    other = item("other", frame="b", grism="G4", sequence="7")
+    assert chosen(choose(wired(), [other, same], HERE, 0.0)) == "same"
+
+
+def test_ambiguous_is_refused() -> None:
+    with pytest.raises(MatchError, match=r"arc: 2 candidates \(x, y\); set match, or pick = 'nearest'"):
+        choose(wired(match=["grism"]), [item("x", grism="G4"), item("y", grism="G4")], HERE, 0.0)
+
+
+def test_optional_warns_or_is_silent() -> None:
+    told = choose(wired(optional=True), [item("x", grism="G7")], HERE, 0.0)
+    assert told.items is None and told.warning == "no arcs matches grism=G4 (there are: G7); goes on without"
+    assert choose(wired(optional=True, missing="ignore"), [], HERE, 0.0).warning == ""
+
+
+def test_blocked_candidate_blocks_or_is_done_without() -> None:
+    blocked = item("x", blocked=True, grism="G4")
+    with pytest.raises(MatchError, match="arc: needs x, which cannot run$"):
+        choose(wired(match=["grism"]), [blocked], HERE, 0.0)
+    assert choose(wired(optional=True, match=["grism"]), [blocked], HERE, 0.0).warning == (
+        "needs x, which cannot run; goes on without"
+    )
+    assert chosen(choose(ARC, [blocked, item("y", 5.0, grism="G4")], HERE, 0.0)) == "y"
+
+
+def test_reason_and_compromise_are_sentences() -> None:
+    found = [item("x", 1 / 24, grism="G4", slit="1.3", target="M 1"), item("y", 0.5, grism="G4", slit="1.3", target="")]
+    best = choose(ARC, found, HERE, 0.0)
+    assert best.reason == "x (same target, 60 min after)"
+    assert best.warning == "x has slit '1.3' instead of '1.0'"
+    assert choose(ARC, [found[1]], HERE, 1.0).reason == "y (12.0 h before)"
+
+
+def test_gathering_takes_all_that_match_in_time_order() -> None:
+    found = [item("c", 3, grism="G4"), item("a", 1, grism="G4"), item("b", 2, grism="G7")]
+    items = choose(wired(many=True, match=["grism"]), found, HERE, 0.0).items
+    assert isinstance(items, tuple) and [i.name for i in items] == ["a", "c"]
