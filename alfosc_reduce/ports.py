@@ -82,7 +82,7 @@ def _types(node: ast.expr) -> tuple[list[str], bool]:
         case ast.Subscript(value=value, slice=inner):
             outer = _types(value)[0][0]
             names, many = _types(inner)
-            return (names + ["None"], many) if outer == "Optional" else (names, many or outer in GATHERING)
+            return ([*names, "None"], many) if outer == "Optional" else (names, many or outer in GATHERING)
         case ast.Tuple(elts=elements):
             found = [name for element in elements for name in _types(element)[0]]
             return [name for name in found if name != "Ellipsis"], False

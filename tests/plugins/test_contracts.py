@@ -22,8 +22,8 @@ class Chain:
     def __init__(self, folder: Path) -> None:
         from alfosc_reduce_simulate.demo import standard_target
         from alfosc_reduce_simulate.detector import Readout
-        from alfosc_reduce_simulate.observations import Night, Source, Target
         from alfosc_reduce_simulate.night import simulate_night
+        from alfosc_reduce_simulate.observations import Night, Source, Target
         from alfosc_reduce_simulate.sources import quasar
 
         self.instrument = get_instrument("alfosc")
