@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.combination import Combined, combine
+from alfosc_reduce_ccd.combination import Combined, combine, strips
 from alfosc_reduce_ccd.planes import Planes, planes_of, without_outliers
 
 if TYPE_CHECKING:
@@ -103,17 +103,34 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
     array
         Flags, shape of a frame.
     """
-    from scipy.ndimage import median_filter
+    flags = np.zeros(combined.data.shape, np.int16)
+    for rows in strips(flags.shape, 1):
+        data = np.nan_to_num(combined.data[rows])
+        deviant = np.abs(data - _running_median(data)) > _LEVEL_LIMIT * noise
+        count, rejected = combined.count[rows], combined.rejected[rows]
+        excess = combined.scatter[rows] > _largest_scatter(count) * np.float32(noise**2)
+        jumping = rejected > np.maximum(1, _JUMPS * (count + rejected))
+        flags[rows] = np.where(deviant | excess | jumping, Flag.BAD_PIXEL, 0)
+    return flags
+
+
+def _running_median(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the median of 25 pixels around each along x, the frame mirrored at its edges."""
+    import bottleneck
+
+    half = _BOX // 2
+    padded = np.pad(data, ((0, 0), (half, half)), "reflect")
+    return np.asarray(bottleneck.move_median(padded, _BOX, axis=1)[:, 2 * half :])
+
+
+def _largest_scatter(count: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return which sample variance, in units of the true one, chance does not explain for so many values."""
     from scipy.stats import chi2
 
-    data = np.nan_to_num(combined.data)
-    local = median_filter(data, size=(1, _BOX), mode="mirror")
-    deviant = np.abs(data - local) > _LEVEL_LIMIT * noise
-    freedom = np.maximum(combined.count - 1, 1)
-    unlikely = chi2.isf(_FALSE_ALARM, np.arange(1, freedom.max() + 1)) / np.arange(1, freedom.max() + 1)
-    excess = combined.scatter > np.maximum(4.0, unlikely[freedom - 1]) * noise**2
-    jumping = combined.rejected > np.maximum(1, _JUMPS * (combined.count + combined.rejected))
-    return np.where(deviant | (excess & (combined.count > 2)) | jumping, Flag.BAD_PIXEL, 0).astype(np.int16)
+    freedom = np.arange(1, max(int(count.max()), 2))
+    table = np.maximum(4.0, chi2.isf(_FALSE_ALARM, freedom) / freedom)
+    limits = np.concatenate([[np.inf, np.inf], table]).astype(np.float32)
+    return np.asarray(limits[count])
 
 
 def _header(good: Sequence[Planes], combined: Combined, total: int) -> Header:
