@@ -40,8 +40,8 @@ class Detector:
         ADU where the response is 1 % low, and where it ends.
     response_scatter
         Relative scatter of the response of unbinned pixels.
-    hot_columns
-        Number of hot columns on the whole detector; each starts at some row.
+    hot_columns, hot_pixels
+        Their numbers on the whole detector; a hot column starts at some row.
     cosmic_rays
         Hits an hour and square centimetre of detector.
     """
@@ -57,6 +57,7 @@ class Detector:
     full_well: float = 870_000.0
     response_scatter: float = 0.006
     hot_columns: int = 12
+    hot_pixels: int = 400
     cosmic_rays: float = 90.0
 
 
@@ -152,8 +153,9 @@ def hot_pixels(detector: Detector, readout: Readout) -> tuple[NDArray[np.float32
     for column, first in zip(columns, rng.integers(50, 1500, detector.hot_columns), strict=True):
         offset[first : LIT[1][1], column] = rng.uniform(60, 300)
         current[first : LIT[1][1], column] = rng.uniform(0.02, 0.2)
-    rows, places = rng.integers(0, LIT[1][1], 400), rng.integers(*LIT[0], 400)
-    current[rows, places] = rng.uniform(0.5, 30, 400)
+    number = detector.hot_pixels
+    rows, places = rng.integers(0, LIT[1][1], number), rng.integers(*LIT[0], number)
+    current[rows, places] = rng.uniform(0.5, 30, number)
     return _binned(offset, readout), _binned(current, readout)
 
 

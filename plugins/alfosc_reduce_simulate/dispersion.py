@@ -28,6 +28,8 @@ CURVATURE = 1.4e-6
 """Pixels along the dispersion a squared pixel along the slit."""
 DISTORTION = (2.5e-9, -9e-16)
 """Third and fifth power of the camera's distortion along the dispersion."""
+SHORTEST = 1000.0
+"""Angstrom; below, where coarse grisms have no light, wavelengths fall ever slower and stay positive."""
 STEEPEST = 0.6
 """Sine of the steepest prism; what disperses more is a volume-phase holographic grating."""
 SECOND_ORDER = 1.8977
@@ -53,7 +55,7 @@ class Dispersion:
     def wavelength(self, r: ArrayLike) -> NDArray[np.float64]:
         """Return the vacuum wavelength in Angstrom at `r`."""
         found: NDArray[np.float64] = self._inverse(self._rigid(r))
-        return found
+        return np.where(found > SHORTEST, found, SHORTEST * np.exp(np.minimum(found / SHORTEST - 1, 0)))
 
     def place(self, wavelength: ArrayLike) -> NDArray[np.float64]:
         """Return `r` of vacuum wavelengths in Angstrom."""
@@ -77,8 +79,8 @@ class Dispersion:
     def _sine(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
         prism, spacing = self._grooves
         if prism > STEEPEST:
-            return np.asarray(self._middle / 2 - wavelength) / spacing
-        return _index(wavelength) * prism - wavelength / spacing
+            return np.clip((self._middle / 2 - wavelength) / spacing, -1, 1)
+        return np.clip(_index(wavelength) * prism - wavelength / spacing, -1, 1)
 
     @property
     def _middle(self) -> float:

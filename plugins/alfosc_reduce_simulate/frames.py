@@ -73,6 +73,7 @@ class SimulatedFrame:
 
         image = fits.ImageHDU(self.data, self.header, name="im1")
         primary = fits.PrimaryHDU(header=self.primary)
+        primary.header["BZERO"], primary.header["BSCALE"] = 2**31, 1
         fits.HDUList([primary, image]).writeto(path, overwrite=True)
         return path
 

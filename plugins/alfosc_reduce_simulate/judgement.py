@@ -90,7 +90,7 @@ def judge_exposure(truth: Truth, file: str, path: Path) -> str:
 
 
 def nearest(truth: Truth, file: str, spectra: Any, source: int = 0) -> Any:
-    """Return the spectrum that was extracted nearest to a source; raises `DataError` if none is within 3 arc seconds."""
+    """Return the spectrum that was extracted nearest to a source; raises `DataError` if none is within 3 arcsec."""
     from alfosc_reduce.spectra import header_of
 
     row = float(np.median(truth.of(file, source)["trace"]))
