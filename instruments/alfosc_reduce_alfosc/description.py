@@ -92,6 +92,8 @@ def _remarks(header: Header, beam: Setup, kind: str, star: dict[str, Any] | None
             found.append("no slit is in the beam")
     if beam.disperses and not beam.slit.is_open and not beam.slit.orientation:
         found.append(f"the orientation of slit {beam.slit.name!r} is not known: taken as horizontal")
+    if "DETWIN1" not in header:
+        found.append("no keyword DETWIN1: taken as a full frame")
     if "DATE-AVG" not in header:
         found.append("no keyword DATE-AVG: the middle of the exposure is DATE-OBS and half of EXPTIME")
     return tuple(remark for remark in found if remark)

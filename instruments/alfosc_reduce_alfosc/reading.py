@@ -10,7 +10,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import make_image
 from alfosc_reduce_alfosc.description import Description, describe
-from alfosc_reduce_alfosc.keywords import mid_exposure, number, text
+from alfosc_reduce_alfosc.keywords import frame_name, mid_exposure, number, text
 from alfosc_reduce_alfosc.raw import read_raw
 from alfosc_reduce_alfosc.readout import Readout, section_text
 from alfosc_reduce_alfosc.sky import direction, mid_air_mass
@@ -90,12 +90,17 @@ def _sections(chip: Readout) -> dict[str, tuple[object, str]]:
 
 
 def _detector(header: Header, chip: Readout) -> dict[str, tuple[object, str]]:
+    """Return gain, noise and limits; the limits are those of the wells in electrons, so the ADU follow the gain."""
     detector = chip.detector
+    gain = number(header, "GAIN", detector.gain)
+    if gain <= 0:
+        raise DataError(f"{frame_name(header)}: keyword GAIN = {gain:g} is no gain; correct it")
+    stretch = detector.gain / gain
     return {
-        "GAIN": (number(header, "GAIN", detector.gain), "[electron/adu] gain of the raw header"),
+        "GAIN": (gain, "[electron/adu] gain of the raw header"),
         "RDNOISE": (number(header, "RDNOISE", detector.read_noise), "[electron] read noise of the raw header"),
-        "SATURATE": (detector.saturation, "[adu] raw values above are saturated"),
-        "LINMAX": (detector.linear_limit, "[adu] raw values above are not linear"),
+        "SATURATE": (detector.saturation * stretch, "[adu] raw values above are saturated"),
+        "LINMAX": (detector.linear_limit * stretch, "[adu] raw values above are not linear"),
     }
 
 

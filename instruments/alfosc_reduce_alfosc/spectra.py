@@ -42,15 +42,19 @@ def disperser(name: str) -> Disperser:
 
 
 def lamp_lines(lamps: Sequence[str]) -> QTable:
-    """Return the lines of lamps, sorted by wavelength; see `Alfosc.lamp_lines`."""
+    """Return the lines of lamps, sorted by wavelength; see `Alfosc.lamp_lines`.
+
+    A line that several of the lamps show (argon is an impurity of neon) is there once, as strong as in the strongest.
+    """
     wanted = {part for lamp in lamps for part in _PARTS.get(lamp, (lamp,))}
     wrong = sorted(wanted - set(LAMPS))
     if wrong:
         raise DataError(f"no lines of lamp {wrong[0]!r} in the tables: {suggest(wrong[0], LAMPS)}")
     lines = table("lamp_lines")
     chosen = lines[np.isin(lines["lamp"], sorted(wanted))]
-    chosen.sort("wavelength")
-    return chosen["wavelength", "wavelength_air", "ion", "strength"]
+    chosen = chosen[np.lexsort((-chosen["strength"], chosen["wavelength"].value))]
+    first = np.append(True, np.diff(chosen["wavelength"].value) > 0)
+    return chosen["wavelength", "wavelength_air", "ion", "strength"][first]
 
 
 def air_wavelength(vacuum: ArrayLike) -> NDArray[np.float64]:

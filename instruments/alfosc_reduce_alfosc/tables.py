@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from astropy.table import QTable
 
 DATA = Path(__file__).with_name("data")
 """Where the tables lie; every file names its source in its header."""
+
+_DATATYPE = re.compile(r"^# - \{name: .*datatype: (\w+)", re.MULTILINE)
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "bool": "True".__eq__,
+    "int32": int,
+    "int64": int,
+    "float64": float,
+}
 
 
 @cache
@@ -35,8 +49,12 @@ def table(name: str) -> QTable:
 
 
 @cache
-def records(name: str) -> tuple[dict[str, object], ...]:
-    """Return the rows of a shipped table as plain dictionaries, without units; do not change them."""
-    shared = _shared(name)
-    columns = {key: getattr(shared[key], "value", shared[key]).tolist() for key in shared.colnames}
-    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+def records(name: str) -> tuple[dict[str, Any], ...]:
+    """Return the rows of a shipped table as plain dictionaries, without units; do not change them.
+
+    It is read without astropy's tables, whose import costs more than classifying a night.
+    """
+    lines = (DATA / f"{name}.ecsv").read_text(encoding="utf-8").splitlines()
+    kinds = [_READERS[kind] for kind in _DATATYPE.findall("\n".join(line for line in lines if line.startswith("#")))]
+    names, *rows = csv.reader(line for line in lines if not line.startswith("#"))
+    return tuple({key: kind(value) for key, kind, value in zip(names, kinds, row, strict=True)} for row in rows)

@@ -160,3 +160,20 @@ def test_headers_of_the_night_survive_gzip_members(tmp_path: Path, write_raw) ->
     path = tmp_path / "two.fits.gz"
     path.write_bytes(gzip.compress(content[:4000]) + gzip.compress(content[4000:]))
     assert np.array_equal(INSTRUMENT.read(path).data, ADU)
+
+
+def test_the_limits_follow_the_gain(write_raw) -> None:
+    """Frames of 2017 were read with half as many ADU an electron: the wells hold the same electrons."""
+    usual = INSTRUMENT.read(write_raw("new.fits", ADU, **WINDOW)).header
+    early = INSTRUMENT.read(write_raw("old.fits", ADU, **WINDOW, GAIN=0.33, RDNOISE=4.2)).header
+    assert (usual["SATURATE"], usual["LINMAX"]) == pytest.approx((700_000, 600_000))
+    for limit in ("SATURATE", "LINMAX"):
+        assert early[limit] * early["GAIN"] == pytest.approx(usual[limit] * usual["GAIN"])
+    assert early["RDNOISE"] == 4.2
+    with pytest.raises(DataError, match=r"bad\.fits: keyword GAIN = 0"):
+        INSTRUMENT.read(write_raw("bad.fits", ADU, **WINDOW, GAIN=0.0))
+
+
+def test_a_header_without_a_gain_gets_that_of_the_detector(write_raw) -> None:
+    header = INSTRUMENT.read(write_raw("raw.fits", ADU, **WINDOW, GAIN=None, RDNOISE=None)).header
+    assert (header["GAIN"], header["RDNOISE"]) == (0.16, 4.3)

@@ -88,6 +88,16 @@ def test_well_known_lines_are_there_in_air_and_vacuum(lamp: str, vacuum: float, 
     assert lines["wavelength_air"].value[nearest] == pytest.approx(air, abs=0.003)
 
 
+def test_argon_is_an_impurity_of_neon_and_no_line_is_there_twice() -> None:
+    neon, both = INSTRUMENT.lamp_lines(["Ne"]), INSTRUMENT.lamp_lines(["Ne", "Ar"])
+    impure = neon[np.asarray(neon["ion"]) == "Ar I"]
+    assert 7637.208 in impure["wavelength"].value
+    assert max(impure["strength"]) < 0.01 * max(neon["strength"])
+    assert (np.diff(both["wavelength"].value) > 0).all()
+    strong = both[np.asarray(both["wavelength"].value) == 7637.208]
+    assert strong["strength"][0] > 100 * max(impure["strength"][impure["wavelength"].value == 7637.208])
+
+
 def test_joined_lamps_stand_for_their_parts() -> None:
     assert len(INSTRUMENT.lamp_lines(["HeNe"])) == len(INSTRUMENT.lamp_lines(["He", "Ne"]))
     assert len(INSTRUMENT.lamp_lines(["ThAr"])) == len(INSTRUMENT.lamp_lines(["Ar", "Th"]))
@@ -156,3 +166,15 @@ def test_every_table_names_its_source_and_the_whole_is_small() -> None:
 
 def test_the_recipe_for_spectra_is_where_it_is_said_to_be() -> None:
     assert INSTRUMENT.recipes()["spec"].name == "spec.toml"
+
+
+@pytest.mark.parametrize(
+    "name", ["detectors", "grisms", "slits", "filters", "lamp_lines", "extinction", "site", "standards"]
+)
+def test_the_quick_reader_reads_what_astropy_reads(name: str) -> None:
+    slow = table(name)
+    assert len(records(name)) == len(slow)
+    for column in slow.colnames:
+        theirs = [] if len(slow) == 0 else getattr(slow[column], "value", slow[column]).tolist()
+        for ours, value in zip((row[column] for row in records(name)), theirs, strict=True):
+            assert ours == value or (ours != ours and value != value) or (ours == "" and value is None)
