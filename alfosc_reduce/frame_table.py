@@ -125,7 +125,8 @@ def apply_edits(night: Night, edits: Mapping[str, Mapping[str, str]], folder: Pa
             remarks.append(f"{frame.name}: left out ({reason})")
         else:
             kept.append(with_edits(frame, row or {}))
-    found = {relative(file.path, folder) for file in (*night.frames, *night.rejected)}
+    paths = [*(f.path for f in night.frames), *(r.path for r in night.rejected)]
+    found = {relative(path, folder) for path in paths}
     lost = [file for file, row in edits.items() if file not in found and "kind" in row]
     remarks += [f"{file}: in the table of frames, but not among the files" for file in lost]
     return Night(in_sequence(kept), night.rejected), remarks

@@ -16,7 +16,7 @@ from alfosc_reduce import provenance
 from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.execution import Result, Run, State
 from alfosc_reduce.frames import Frame
-from alfosc_reduce.names import distinct_names, safe_name
+from alfosc_reduce.names import distinct_names, plain_ascii, safe_name
 from alfosc_reduce.plan import Plan, Task
 from alfosc_reduce.store import Store
 from alfosc_reduce.wiring import Origin
@@ -58,7 +58,7 @@ class Shelf:
                 continue
             try:
                 self._write(publication, store)
-            except (OSError, ReductionError) as error:
+            except (OSError, ValueError, ReductionError) as error:
                 problems.append(f"{publication.path} was not written: {error}")
         self._remember()
         return problems
@@ -106,13 +106,13 @@ def _write_fits(publication: Publication, path: Path, store: Store) -> None:
 
     records = provenance.chain(store, publication.key)
     with fits.open(publication.source, memmap=False) as hdus:
-        hdus[0].header.update(calibration_cards(records))
+        hdus[0].header.update(calibration_cards(records[:-1]))
         write_whole(fits.HDUList([*hdus, provenance.table_hdu(records)]), path)
 
 
 def calibration_cards(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return cards ``CALnn`` that name the calibrations that went in (gathered products), in order."""
-    names = [r["entity"]["name"] for r in records if "frame" not in r["activity"]["coordinates"]]
+    names = [plain_ascii(r["entity"]["name"]) for r in records if "frame" not in r["activity"]["coordinates"]]
     return {f"CAL{i:02d}": name for i, name in enumerate(names[:99], 1)}
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from alfosc_reduce.bookkeeping import closing_table, log_text, quality_document, quality_text, write_text
-from alfosc_reduce.errors import ConfigurationError
+from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.execution import Result, Run, State, execute, open_run, preview
 from alfosc_reduce.frame_table import apply_edits, read_edits
-from alfosc_reduce.frames import Night, find_files, observe
+from alfosc_reduce.frames import Night, find_files, observe, real_place
 from alfosc_reduce.instrument import Instrument
 from alfosc_reduce.locking import only_run
 from alfosc_reduce.plan import Plan, make_plan, restrict
@@ -97,10 +98,10 @@ def frames_of(file: RecipeFile) -> tuple[Night, list[str]]:
         If there are none.
     """
     given, folder = file.recipe.input, file.folder
-    left_out = set(find_files(given.exclude, folder))
-    paths = [path for path in find_files(given.files, folder) if path not in left_out]
+    left_out = {real_place(path): path for path in find_files(given.exclude, folder)}
+    paths = [path for path in find_files(given.files, folder) if real_place(path) not in left_out]
     night = observe(paths, instruments_for(file.recipe.instrument))
-    remarks = [f"{path.name}: left out (input.exclude)" for path in sorted(left_out)]
+    remarks = [*_empty_patterns(file), *(f"{path.name}: left out (input.exclude)" for path in left_out.values())]
     if given.table:
         night, edited = apply_edits(night, read_edits(folder / given.table), folder)
         remarks += edited
@@ -110,6 +111,13 @@ def frames_of(file: RecipeFile) -> tuple[Night, list[str]]:
             "\n".join([f"there are no frames in {', '.join(given.files) or 'input.files'}", *remarks])
         )
     return night, remarks
+
+
+def _empty_patterns(file: RecipeFile) -> Iterator[str]:
+    for key, patterns in (("files", file.recipe.input.files), ("exclude", file.recipe.input.exclude)):
+        for pattern in patterns:
+            if not find_files([pattern], file.folder):
+                yield f"input.{key}: {pattern!r} names no file"
 
 
 def look_ahead(prepared: Prepared) -> Run:
@@ -143,6 +151,7 @@ def reduce(recipe: Path, choices: Choices) -> int:
         if choices.fresh:
             run.store.forget()
         keeper = _LogKeeper(prepared, run)
+        keeper.write()
         with progress(len(prepared.plan.tasks), quiet=choices.quiet) as tell:
             execute(prepared.plan, run, open_pool, in_hand, [tell, keeper])
         problems = publish(prepared, run, whole=not (choices.targets or choices.only))
@@ -151,14 +160,18 @@ def reduce(recipe: Path, choices: Choices) -> int:
 
 
 class _LogKeeper:
-    """Writes the log while the run goes on, at most once a second, so that a killed run leaves it too."""
+    """Writes the log while the run goes on, at most once a second, so that a killed run leaves it too.
+
+    A disk that is full for a while spoils none of this: only the last writing must succeed.
+    """
 
     def __init__(self, prepared: Prepared, run: Run) -> None:
         self._prepared, self._run, self._last = prepared, run, time.monotonic()
 
     def __call__(self, result: Result) -> None:
         if result.state is not State.CACHED and time.monotonic() - self._last > 1:
-            self.write()
+            with suppress(ReductionError):
+                self.write()
 
     def write(self, closing: Sequence[str] = ()) -> None:
         self._last = time.monotonic()

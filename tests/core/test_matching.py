@@ -81,7 +81,7 @@ def test_optional_warns_or_is_silent() -> None:
 
 def test_blocked_candidate_blocks_or_is_done_without() -> None:
     blocked = item("x", blocked=True, grism="G4")
-    with pytest.raises(MatchError, match="arc: needs x, which cannot run$"):
+    with pytest.raises(MatchError, match=r"arc: needs x, which cannot run$"):
         choose(wired(match=["grism"]), [blocked], HERE, 0.0)
     assert choose(wired(optional=True, match=["grism"]), [blocked], HERE, 0.0).warning == (
         "needs x, which cannot run; goes on without"
