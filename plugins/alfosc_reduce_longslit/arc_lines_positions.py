@@ -62,7 +62,7 @@ class Positions:
     x
         Centre in pixels.
     error
-        Its standard error from the noise; infinite where the fit failed.
+        Its standard error from the noise; infinite where the fit failed or a pixel of the core is not good.
     amplitude
         Sum of the light of the leader.
     chi
@@ -164,7 +164,9 @@ def _refit(
     chi = np.sqrt(np.sum(weight * np.square(residual), axis=-1) / freedom)
     error = np.sqrt(covariance[..., MEMBERS, MEMBERS])
     enough = good.sum(axis=-1) >= np.isfinite(groups.offset).sum(axis=1)[:, None] + 3
-    usable = enough & (solution[..., 0] > 0) & free
+    core = (np.abs(offset[..., 0]) < profile.fwhm / 2) & (index >= 0)
+    whole = ~np.any(core & ~good, axis=-1)
+    usable = enough & whole & (solution[..., 0] > 0) & free
     return x + np.where(enough, step, 0), solution[..., :MEMBERS], np.where(usable, error, np.inf), chi
 
 

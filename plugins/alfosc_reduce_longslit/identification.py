@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.identification_polish import brightness_misfit, partners
 from alfosc_reduce_longslit.identification_score import chance_of_partners, odds_of_places, odds_of_strengths
 
 if TYPE_CHECKING:
@@ -116,7 +117,23 @@ def identify(pattern: Pattern, expectation: Expectation) -> Identification:
     best = solutions[0]
     rivals = [s.score for s in solutions[1:] if _contradicts(s, best, pattern)]
     margin = best.score - max(rivals, default=0.0)
-    return Identification(best.found, best.known, best.coefficients, best.score, margin, best.rms, best.completeness)
+    return _polished(pattern, replace(best, margin=margin))
+
+
+def _polished(pattern: Pattern, best: Identification) -> Identification:
+    """Match once more, by brightness too, and follow the scale to its ends with a more flexible series."""
+    found, known, coefficients = best.found, best.known, best.coefficients
+    tight = max(0.35 * pattern.resolution, 1.0)
+    for factor, degree in ((3.0, 3), (3.0, 4), (2.0, 5), (1.5, 6), (1.0, 6), (1.0, 6)):
+        misfit = brightness_misfit(pattern.height, pattern.strength, pattern.ion, found, known)
+        pairs = partners(_distances(pattern, coefficients), misfit, factor * tight)
+        if len(pairs[0]) < max(0.6 * len(best.found), 6):
+            return best
+        found, known = pairs
+        coefficients = _fit(pattern, best.coefficients, found, known, degree)
+    residual = _distances(pattern, coefficients)[found, known]
+    rms = float(np.sqrt(np.mean(np.square(residual))))
+    return replace(best, found=found, known=known, coefficients=coefficients, rms=rms)
 
 
 def _trials(pattern: Pattern, expectation: Expectation, count: int = 40) -> list[NDArray[np.float64]]:
@@ -252,8 +269,9 @@ def _grown(pattern: Pattern, expectation: Expectation, trial: NDArray[np.float64
         if len(found) < 6:
             break
         coefficients = _fit(pattern, trial, found, known, max(degree, 3) + extra)
-    candidates = [_judged(pattern, coefficients, share * tight) for share in (1.0, 0.6, 0.35)]
-    return max(candidates, key=lambda candidate: candidate.score)
+    judged = _judged(pattern, coefficients, tight)
+    stricter = [_judged(pattern, coefficients, share * tight).score for share in (0.6, 0.35)]
+    return replace(judged, score=max(judged.score, *stricter))
 
 
 def match(

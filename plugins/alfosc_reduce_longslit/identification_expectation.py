@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Disperser, Instrument
 
-TRACES = {"Ar": 0.02}
-"""Gases that other lamps hold as an impurity, and how strong they are there."""
+_OPTICAL = (3500.0, 10000.0)
 _LAMPS = re.compile("He|Ne|Ar|Th")
 
 
@@ -95,15 +94,18 @@ def lamps_of(header: Header, given: str = "") -> list[str]:
 
 
 def known_lines(instrument: Instrument, lamps: list[str]) -> KnownLines:
-    """Return the lines of the lamps and of the gases they hold in traces, strengths relative to the lamp's strongest."""
-    traces = [gas for gas in TRACES if gas not in lamps]
-    table = instrument.lamp_lines([*lamps, *traces])
+    """Return the lines of the lamps, strengths relative to the strongest optical line of each gas.
+
+    Impurities that the instrument lists keep their strength relative to the strongest line of all.
+    """
+    table = instrument.lamp_lines(lamps)
     wavelength = np.asarray(getattr(table["wavelength"], "value", table["wavelength"]), np.float64)
     ion = np.asarray(table["ion"]).astype(str)
     strength = np.asarray(table["strength"], np.float64).copy()
-    for gas in [*lamps, *traces]:
+    optical = (wavelength > _OPTICAL[0]) & (wavelength < _OPTICAL[1])
+    strength /= strength.max(where=optical, initial=1e-30)
+    for gas in lamps:
         mine = np.char.startswith(ion, gas)
-        optical = mine & (wavelength > 3500) & (wavelength < 10000)
-        if optical.any():
-            strength[mine] *= (TRACES[gas] if gas in traces else 1.0) / strength[optical].max()
+        if (mine & optical).any():
+            strength[mine] /= strength[mine & optical].max()
     return KnownLines(wavelength, strength, ion, np.zeros(len(wavelength)))

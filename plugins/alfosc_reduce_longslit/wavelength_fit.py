@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 SYSTEMATIC = 0.02
 """Error of a line's place, in pixels, that no amount of light removes (line list, blends, profile)."""
-_REJECT = 5.0
+_REJECT = 4.0
 _POINT_REJECT = 6.0
 _FEWEST_SHARE = 0.6
+_PENALTY = 0.4
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ class Problem:
         basis = terms_at(self.points.x, self.points.y, self.shape, degree)
         return basis / self.dispersion[..., None]
 
+    def thinned(self, step: int) -> Problem:
+        """Return the problem with every `step`-th strip only."""
+        points = replace(
+            self.points, x=self.points.x[:, ::step], error=self.points.error[:, ::step], y=self.points.y[::step]
+        )
+        return replace(self, points=points, dispersion=self.dispersion[:, ::step])
+
     def target(self) -> NDArray[np.float64]:
         """Return the lines' wavelengths in pixels of local dispersion."""
         return self.points.wavelength[:, None] / self.dispersion
@@ -168,15 +176,8 @@ def fit_wavelengths(points: Points, shape: tuple[int, int], start: NDArray[np.fl
     problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape))
     used = np.isfinite(points.error)
     used &= (used.mean(axis=1) >= _FEWEST_SHARE)[:, None]
-    degree = _first_degree(used)
-    for _ in range(3):
-        kept = _without_outliers(problem, used, degree)
-        chosen = choose_degree(problem, kept)
-        if chosen == degree:
-            break
-        degree = chosen
-    kept = _without_outliers(problem, used, degree)
-    return _solved(problem, kept, degree)
+    degree = choose_degree(problem, used)
+    return _solved(problem, _without_outliers(problem, used, degree), degree)
 
 
 def _first_degree(used: NDArray[np.bool_]) -> Degree:
@@ -184,33 +185,36 @@ def _first_degree(used: NDArray[np.bool_]) -> Degree:
     return Degree(int(np.clip(lines // 3, 2, 5)), 2 if used.shape[1] > 3 else min(used.shape[1] - 1, 1), 2)
 
 
-def choose_degree(problem: Problem, used: NDArray[np.bool_]) -> Degree:
-    """Return the degrees with which lines are predicted best by all the others (leave-one-line-out)."""
-    lines = int(used.any(axis=1).sum())
-    best, least = _first_degree(used), np.inf
-    rows = used.shape[1]
-    for y in range(min(4, rows)) if rows > 1 else (0,):
-        for tilt in range(1, 4) if y else (0,):
-            degree = replace(best, y=y, tilt=tilt)
-            cost = _prediction_error(problem, used, degree, pointwise=True) * (1 + 0.01 * len(degree.terms()) / 10)
-            if cost < least:
-                best_slit, least = degree, cost
-    best, least = best_slit, np.inf
-    for x in range(2, min(10, lines // 3) + 1):
-        degree = replace(best_slit, x=x)
-        cost = _prediction_error(problem, used, degree)
-        if cost < 0.97 * least:
-            best, least = degree, cost
-    return best
+def choose_degree(problem: Problem, usable: NDArray[np.bool_]) -> Degree:
+    """Return the degrees with which lines are predicted best by all the others (leave-one-line-out).
+
+    Outliers are left out for each degree anew and count with a fixed penalty, so that a line at the end that only a
+    higher degree can follow is not taken for one.
+    """
+    thin = problem.thinned(usable.shape[1] // 6 + 1)
+    few = usable[:, :: usable.shape[1] // 6 + 1]
+    lines, first = int(usable.any(axis=1).sum()), _first_degree(usable)
+    best = min(
+        (replace(first, x=x) for x in range(min(2, max(lines - 2, 1)), min(9, max(lines // 3, 2)) + 1)),
+        key=lambda degree: _prediction_error(thin, few, degree),
+    )
+    kept = _without_outliers(problem, usable, best)
+    return min(
+        (replace(best, y=y, tilt=tilt) for y in range(min(4, usable.shape[1])) for tilt in (range(1, 4) if y else (0,))),
+        key=lambda degree: _scatter(problem, kept, degree) * (1 + 0.001 * len(degree.terms())),
+    )
 
 
-def _prediction_error(problem: Problem, used: NDArray[np.bool_], degree: Degree, *, pointwise: bool = False) -> float:
-    """Robust scale of the residuals of left-out lines, of each position or averaged along the slit."""
-    residual = _left_out(problem, used, degree)
-    if pointwise:
-        return float(np.sqrt(np.mean(np.minimum(np.square(residual[used]), 0.5**2))))
-    mean = _line_means(residual, used)[used.any(axis=1)]
-    return float(np.sqrt(np.mean(np.minimum(np.square(mean), 0.3**2))))
+def _prediction_error(problem: Problem, usable: NDArray[np.bool_], degree: Degree) -> float:
+    """Root mean square over lines of what the others leave of each, at most `_PENALTY` for any, in pixels."""
+    residual = _left_out(problem, _without_outliers(problem, usable, degree), degree)
+    mean = _line_means(residual, usable)[usable.any(axis=1)]
+    return float(np.sqrt(np.mean(np.minimum(np.square(mean), _PENALTY**2))))
+
+
+def _scatter(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> float:
+    """Root mean square of the residuals of positions predicted without their line."""
+    return float(np.sqrt(np.mean(np.minimum(np.square(_left_out(problem, used, degree)[used]), 0.5**2))))
 
 
 def _line_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -248,7 +252,7 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
     fewest = max(len(degree.terms()) // 2, int(0.5 * used.any(axis=1).sum()))
     while used.any(axis=1).sum() > fewest:
         lines = used.any(axis=1)
-        mean = np.abs(_line_means(_left_out(problem, used, degree), used))
+        mean = _studentised(problem, used, degree)
         error = np.sqrt(np.square(SYSTEMATIC) + np.square(problem.points.systematic) + _mean_variance(problem, used))
         spread = 1.4826 * np.median((mean / error)[lines])
         score = np.where(lines, mean / error, 0) / max(spread, 1.0)
@@ -256,11 +260,22 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
             break
         used[score.argmax()] = False
     residual = _left_out(problem, used, degree)
-    residual = (
-        residual - np.nanmedian(np.where(used, residual, np.nan), axis=1, keepdims=True) if used.all() else residual
-    )
     scale = np.maximum(problem.points.error, 1.4826 * np.median(np.abs(residual[used])))
     return used & (np.abs(residual) < _POINT_REJECT * scale)
+
+
+def _studentised(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:
+    """Size of each line's mean residual in pixels, freed of how much the line draws the fit to itself.
+
+    The geometric mean of the residuals with and without the line: that without it alone would condemn lines at the ends.
+    """
+    design, matrix, right = _normal(problem, used, degree)
+    total = matrix.sum(axis=0)
+    size = np.sqrt(np.maximum(np.diag(total), 1e-30))
+    values = np.linalg.solve(total / size[:, None] / size + 1e-11 * np.eye(len(size)), right.sum(axis=0) / size) / size
+    inside = _line_means(problem.target() - design @ values, used)
+    outside = _line_means(_left_out(problem, used, degree), used)
+    return np.sqrt(np.abs(inside * outside))
 
 
 def _mean_variance(problem: Problem, used: NDArray[np.bool_]) -> NDArray[np.float64]:
