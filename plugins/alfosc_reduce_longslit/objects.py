@@ -12,8 +12,15 @@ from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import usable, variance_of
 from alfosc_reduce.parameters import Arcsec, to_pixels
-from alfosc_reduce_longslit.objects_detection import SlitProfile, find_peaks_of, slit_profile, without_outliers
-from alfosc_reduce_longslit.objects_trace import ObjectTrace, block_profiles, follow, trace_object
+from alfosc_reduce_longslit.objects_detection import (
+    BLEND,
+    SlitProfile,
+    find_peaks_of,
+    separate,
+    slit_profile,
+    without_outliers,
+)
+from alfosc_reduce_longslit.objects_trace import BlockProfiles, ObjectTrace, block_profiles, follow, trace_object
 from alfosc_reduce_longslit.products import Traces
 
 if TYPE_CHECKING:
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 
 FWHM = 5.0
 """Pixels: what a forced aperture takes for the width of an object that is not seen."""
+Peak = tuple[float, float, float]
+"""Row, full width at half maximum (pixels) and significance of a peak of the slit profile."""
 _log = logging.getLogger(__name__)
 
 
@@ -129,21 +138,28 @@ def find_and_trace(frame: Frame, threshold: float, largest: int) -> tuple[list[F
     if not peaks:
         return [], profile
     blocks = block_profiles(*frame)
-    nx = frame.data.shape[1]
-    first = trace_object(blocks, peaks[0][0], peaks[0][1], nx)
-    middle = float(np.median(first.centre))
-    bend = first.centre - middle
-    profile = slit_profile(*straightened(frame, bend))
+    first = trace_object(blocks, peaks[0][0], peaks[0][1], frame.data.shape[1])
+    profile = slit_profile(*straightened(frame, first.centre - float(np.median(first.centre))))
     peaks = find_peaks_of(profile, threshold)[:largest] or peaks[:1]
-    found: list[Found] = []
-    for row, width, significance in peaks:
-        alone = all(abs(row - other) > 4 * max(width, breadth) for other, breadth, _ in peaks if other != row)
-        own = alone and abs(row - middle) < max(width, 2)
-        trace = ObjectTrace.straight(row + bend, width)
-        if alone:
-            trace = first if own else follow(blocks, row + bend, width)
-        found.append(Found(trace.centre, trace.fwhm, significance))
+    found = [_traced(blocks, first, peak, peaks, profile.light) for peak in peaks]
     return found, profile
+
+
+def _traced(
+    blocks: BlockProfiles, first: ObjectTrace, peak: Peak, peaks: list[Peak], light: NDArray[np.float64]
+) -> Found:
+    """Return the trace of one peak: its own if it stands alone, else parallel to that of the brightest object."""
+    row, width, significance = peak
+    middle = float(np.median(first.centre))
+    others = [other for other in peaks if other is not peak and abs(other[0] - row) < BLEND * width]
+    if others:
+        narrow = min(width, *(other[1] for other in others))
+        centres, width = separate(light, [row, *(other[0] for other in others)], narrow)
+        return Found(centres[0] + first.centre - middle, width, significance)
+    if abs(row - middle) < max(width, 2):
+        return Found(first.centre, first.fwhm, significance)
+    trace = follow(blocks, row + first.centre - middle, width)
+    return Found(trace.centre, trace.fwhm, significance)
 
 
 def straightened(frame: Frame, bend: NDArray[np.float64]) -> Frame:

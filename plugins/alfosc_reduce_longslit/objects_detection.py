@@ -15,6 +15,7 @@ WIDTHS = (2.0, 3.0, 4.5, 7.0, 10.0)
 """Full widths at half maximum of the Gaussians that the slit profile is searched with, in pixels."""
 SEEING = 2
 PROMINENCE = 0.05
+BLEND = 3.0
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,13 @@ def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, f
     """
     found: list[tuple[float, float, float]] = []
     deepest = -float(profile.significance.min())
-    for row in _local_maxima(profile, threshold):
+    maxima = _local_maxima(profile, threshold)
+    for row in maxima:
         width = measured_width(profile.light, row)
         height = float(profile.best[max(0, row - 1) : row + 2].max())
         if height > 1.2 * deepest and is_object(profile.light, row, width):
-            found.append((centroid(profile.light, row, width), width, height))
+            lonely = all(abs(row - other) > BLEND * width for other in maxima if other != row)
+            found.append((centroid(profile.light, row, width) if lonely else float(row), width, height))
     return sorted(found, key=lambda one: -one[2])
 
 
@@ -167,6 +170,29 @@ def centroid(light: NDArray[np.float64], row: int, width: float) -> float:
         # A Gaussian weight halves the shift that the centroid shows, about.
         centre += float(np.clip(1.5 * np.sum(weight * light * (y - centre)) / total, -1, 1))
     return centre if abs(centre - row) < width + 1 else float(row)
+
+
+def separate(light: NDArray[np.float64], rows: list[float], width: float) -> tuple[list[float], float]:
+    """Return the centres of objects that overlap, and their common full width at half maximum, in pixels.
+
+    Gaussians are fitted together, with one width; `rows` and `width` are where the fit begins.
+    """
+    from scipy.optimize import least_squares
+
+    low, high = max(0, round(min(rows) - 1.5 * width)), min(len(light), round(max(rows) + 1.5 * width) + 1)
+    y, part = np.arange(low, high)[:, None], light[low:high]
+
+    def shapes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.exp(-0.5 * ((y - values[:-1]) * 2.355 / values[-1]) ** 2))
+
+    def misfit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        basis = shapes(values)
+        return np.asarray(basis @ np.linalg.lstsq(basis, part, rcond=None)[0] - part)
+
+    start = np.array([*rows, width])
+    bounds = (np.array([*(row - 3 for row in rows), 1.2]), np.array([*(row + 3 for row in rows), 2.5 * width]))
+    found = least_squares(misfit, start, bounds=bounds, x_scale=1.0)
+    return [float(row) for row in found.x[:-1]], float(found.x[-1])
 
 
 def _matched(light: NDArray[np.float64], error: NDArray[np.float64], width: float) -> NDArray[np.float64]:

@@ -59,12 +59,6 @@ class ObjectTrace:
     error: NDArray[np.float64]
     used: NDArray[np.bool_]
 
-    @classmethod
-    def straight(cls, centre: NDArray[np.float64], fwhm: float) -> ObjectTrace:
-        """Return a trace that follows a given curve without centroids of its own."""
-        nothing = np.zeros(0)
-        return cls(centre, fwhm, nothing, nothing, nothing, np.zeros(0, bool))
-
 
 def block_profiles(
     data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_], blocks: int = BLOCKS

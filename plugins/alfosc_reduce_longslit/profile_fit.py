@@ -150,8 +150,8 @@ def _fit_correction(samples: ProfileSamples, shape: tuple[float, ...], t: NDArra
     weight = (scale * model / samples.error)[use]
     target = (samples.value / np.where(scale > 0.2, scale, 1) / model - 1)[use]
     terms = np.tile(np.arange(TERMS), correction_size())
-    normal = np.asarray((design * (weight**2)[:, None]).T @ design, dtype=np.float64)
-    normal[np.diag_indices(len(terms))] += ((1 + terms) / CORRECTION_PRIOR) ** 2
+    normal: NDArray[np.float64] = np.asarray((design * (weight**2)[:, None]).T @ design)
+    normal.flat[:: len(terms) + 1] += ((1 + terms) / CORRECTION_PRIOR) ** 2
     solution = np.linalg.solve(normal, (design * (weight**2)[:, None]).T @ target)
     result: NDArray[np.float64] = solution.reshape(correction_size(), TERMS)
     # Splines that do not vanish at the border stay out of the profile.

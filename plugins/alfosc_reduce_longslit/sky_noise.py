@@ -48,7 +48,7 @@ def exchange_photons(
 ) -> NDArray[np.float64]:
     """Return `variance` with the photon noise of `new` electrons in the place of that of `old` ones."""
     changed = variance + scale * (np.maximum(new, 0) - np.maximum(old, 0))
-    result: NDArray[np.float64] = np.maximum(changed, 1e-3 * variance)
+    result: NDArray[np.float64] = np.maximum(changed, 1e-6 * variance)
     return result
 
 

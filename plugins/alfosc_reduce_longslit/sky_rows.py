@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 BLOCKS = 8
 SCALES = (3, 9, 31)
 LEAST = 0.2
+LARGEST = 6.0
+"""Times the formal noise: structure that is larger is an object, however much of the slit it fills."""
 WINGS = (1.5, 2.0, 3.0)
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], thresho
     masked = np.zeros(len(residual), bool)
     for scale, wing in zip(SCALES, WINGS, strict=True):
         smooth = np.abs(_running_mean(profiles, scale))
-        sigma = np.maximum(_robust_std(_running_mean(profiles, scale)), 1.2 / np.sqrt(scale))[:, None]
+        sigma = np.maximum(_robust_std(_running_mean(profiles, scale)), 1.2 / np.sqrt(scale))
+        sigma = np.minimum(sigma, LARGEST / np.sqrt(scale))[:, None]
         for strength in smooth / sigma:
             masked |= binary_propagation(strength > threshold, mask=strength > wing)
     blank: NDArray[np.bool_] = ~binary_dilation(masked, iterations=3)
