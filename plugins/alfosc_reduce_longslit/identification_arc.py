@@ -44,12 +44,15 @@ class IdentifiedArc:
         The lines of the lamps.
     match
         The identification, its indices into `found` and `known`.
+    title
+        What a person calls the arc.
     """
 
     axis: Axis
     found: FoundLines
     known: KnownLines
     match: Identification
+    title: str = ""
 
     def wavelength(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the wavelength in Angstrom at pixels of the middle row."""
@@ -106,7 +109,7 @@ def identify_arc(
     )
     match = identify(pattern, expectation)
     check(match, header, disperser.name, len(found))
-    return IdentifiedArc(axis, found, known.take(index), match)
+    return IdentifiedArc(axis, found, known.take(index), match, f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}")
 
 
 def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> NDArray[np.intp]:

@@ -33,6 +33,11 @@ class WavelengthSolution:
         Median full width at half maximum of the lines, in pixels.
     shape
         (ny, nx) of the frame.
+    error
+        Standard error of the wavelength at each column of the middle row in Angstrom, shape (nx,); it grows beyond the last
+        line. Empty if not known.
+    points
+        Every measured position: ``line`` (row of `lines`), ``x``, ``y``, ``residual`` (pixels), ``used``; None if not kept.
     """
 
     coefficients: NDArray[np.float64]
@@ -43,6 +48,8 @@ class WavelengthSolution:
     rms: float
     fwhm: float
     shape: tuple[int, int]
+    error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    points: QTable | None = None
 
     def __call__(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Return the vacuum wavelength in Angstrom at pixels (x, y), broadcast together."""
@@ -58,7 +65,9 @@ class WavelengthSolution:
         from numpy.polynomial.legendre import leggrid2d
 
         ny, nx = self.shape
-        grid = leggrid2d(_scaled(np.arange(nx), self.x_domain), _scaled(np.arange(ny), self.y_domain), self.coefficients)
+        grid = leggrid2d(
+            _scaled(np.arange(nx), self.x_domain), _scaled(np.arange(ny), self.y_domain), self.coefficients
+        )
         result: NDArray[np.float64] = grid.T
         return result
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from astropy.io.fits import Header
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_longslit.products import WavelengthSolution
 
 
 def _figure(title: str, height: float = 5.0) -> Figure:
@@ -31,4 +35,87 @@ def arc_image(arc: CCDData) -> Figure:
     axes.imshow(image, origin="lower", aspect="auto", cmap="gray_r", extent=(0, arc.shape[1], 0, arc.shape[0]))
     axes.set_xlabel("pixel along the dispersion")
     axes.set_ylabel("pixel along the slit")
+    return figure
+
+
+def identified_lines(solution: WavelengthSolution, spectrum: NDArray[np.float64], header: Header) -> Figure:
+    """Return the arc's central spectrum with its lines: used ones labelled, others marked."""
+    figure = _figure(f"Arc {solution.lines.meta.get('object', '')}: lines", height=7.0)
+    wave = solution(np.arange(len(spectrum)), (solution.shape[0] - 1) / 2)
+    floor = max(float(np.percentile(spectrum, 30)), 1e-9)
+    light = np.arcsinh(np.maximum(spectrum, 0) / max(floor, float(spectrum.max()) * 1e-4))
+    for axes, part in zip(figure.subplots(3, 1), np.array_split(np.arange(len(spectrum)), 3), strict=True):
+        axes.plot(wave[part], light[part], color="0.2", lw=0.8)
+        axes.set_xlim(wave[part[0]], wave[part[-1]])
+        axes.set_ylim(0, float(light.max()) * 1.45)
+        axes.set_yticks([])
+        _label_lines(axes, solution, float(light.max()))
+    figure.supxlabel("vacuum wavelength (Angstrom); blue: used in the fit, orange: measured but not used", fontsize=9)
+    figure.supylabel("light (compressed scale)", fontsize=9)
+    return figure
+
+
+def _label_lines(axes: Any, solution: WavelengthSolution, top: float) -> None:
+    middle = (solution.shape[0] - 1) / 2
+    place = solution(np.asarray(solution.lines["x"]), middle)
+    low, high = axes.get_xlim()
+    for line, where in zip(solution.lines, place, strict=True):
+        if not low < where < high:
+            continue
+        colour = "tab:blue" if line["used"] else "tab:orange"
+        axes.plot([where, where], [top * 1.02, top * 1.07], color=colour, lw=1)
+        if line["used"]:
+            text = f"{str(line['ion']).split()[0]} {line['wavelength'].value:.1f}"
+            axes.text(where, top * 1.09, text, rotation=90, fontsize=5.5, color=colour, ha="center", va="bottom")
+
+
+def residuals(solution: WavelengthSolution) -> Figure:
+    """Return the residuals of the line positions against wavelength and along the slit."""
+    meta = solution.lines.meta
+    used = np.asarray(solution.lines["used"], bool)
+    figure = _figure(
+        f"Arc {meta.get('object', '')}: {int(used.sum())} lines, rms {solution.rms:.3f} px, "
+        f"a line left out {meta['leave_one_out']:.3f} px, degree {meta['degree'][0]} x {meta['degree'][1]}"
+    )
+    upper, lower = figure.subplots(2, 1)
+    points = solution.points
+    if points is not None:
+        good = np.asarray(points["used"], bool)
+        wave = solution.lines["wavelength"].value[np.asarray(points["line"])]
+        residual = np.asarray(points["residual"])
+        upper.plot(wave[good], residual[good], ".", ms=2, color="0.75", label="each strip of the slit")
+        lower.plot(np.asarray(points["y"])[good], residual[good], ".", ms=2, color="0.4")
+    wave = solution.lines["wavelength"].value[used]
+    upper.plot(wave, np.asarray(solution.lines["residual"])[used], "o", ms=4, color="tab:blue", label="mean of a line")
+    upper.plot(wave, np.asarray(solution.lines["left_out"])[used], "x", ms=4, color="tab:red", label="predicted without it")
+    limit = max(5 * solution.rms, 0.05)
+    for axes, label in ((upper, "vacuum wavelength (Angstrom)"), (lower, "pixel along the slit")):
+        axes.axhline(0, color="k", lw=0.6)
+        axes.set_ylim(-limit, limit)
+        axes.set_xlabel(label)
+        axes.set_ylabel("residual (pixels)")
+    upper.legend(fontsize=7, ncols=3, loc="upper center")
+    return figure
+
+
+def tilt(solution: WavelengthSolution) -> Figure:
+    """Return how far lines run from a straight column, over the frame, and the error of the wavelengths."""
+    figure = _figure(f"Arc {solution.lines.meta.get('object', '')}: tilt of the lines, error of the wavelengths")
+    left, right = figure.subplots(1, 2)
+    ny, nx = solution.shape
+    x, y = np.linspace(0, nx - 1, 60), np.linspace(0, ny - 1, 40)
+    wave = solution(x[None, :], y[:, None])
+    middle = solution(x, (ny - 1) / 2)
+    slope = np.gradient(middle, x)
+    image = left.imshow(-(wave - middle) / slope, origin="lower", aspect="auto", extent=(0, nx, 0, ny), cmap="RdBu_r")
+    figure.colorbar(image, ax=left, label="line's shift from the middle row (pixels)", shrink=0.8)
+    left.set_xlabel("pixel along the dispersion")
+    left.set_ylabel("pixel along the slit")
+    if len(solution.error):
+        wave_row = solution(np.arange(nx), (ny - 1) / 2)
+        right.semilogy(wave_row, solution.error, color="tab:blue")
+        for edge in solution.wavelengths:
+            right.axvline(edge, color="0.6", ls="--", lw=0.8)
+        right.set_xlabel("vacuum wavelength (Angstrom); dashed: last lines")
+        right.set_ylabel("standard error (Angstrom)")
     return figure

@@ -99,6 +99,16 @@ class WavelengthFit:
         result: NDArray[np.float64] = terms_at(x, np.array(y), shape, self.degree) @ values
         return result
 
+    def error(self, x: NDArray[np.float64], y: float, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the standard error of the wavelength in Angstrom at pixels `x` of row `y`.
+
+        The covariance holds errors of `SYSTEMATIC` a line; it is scaled to what left-out lines show.
+        """
+        basis = terms_at(x, np.array(y), shape, self.degree)
+        scale = max(self.leave_one_out / SYSTEMATIC, 0.5)
+        result: NDArray[np.float64] = scale * np.sqrt(np.einsum("xt,tu,xu->x", basis, self.covariance, basis))
+        return result
+
     @property
     def lines_used(self) -> NDArray[np.bool_]:
         """True for lines that took part."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.wavelength_measurement import MeasuredLines, cut_arc, measure_arc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from astropy.nddata import CCDData
     from astropy.table import QTable
+    from matplotlib.figure import Figure
 
     from alfosc_reduce.instrument import Instrument
 
@@ -33,6 +36,20 @@ class SolveWavelengths(Step):
     def __call__(self, arc: CCDData, instrument: Instrument) -> WavelengthSolution:
         """Solve one arc; raises `DataError` where that is not possible beyond doubt."""
         return solve_wavelengths(arc, instrument, self.lamps)
+
+    def figures(self, result: WavelengthSolution, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Yield the arc with its lines, the residuals, and how the lines run along the slit."""
+        from alfosc_reduce_longslit import wavelength_figures
+
+        arc = inputs.get("arc")
+        if arc is not None:
+            yield "lines", wavelength_figures.identified_lines(result, cut_arc(arc).spectrum, arc.meta)
+        yield "residuals", wavelength_figures.residuals(result)
+        yield "tilt", wavelength_figures.tilt(result)
+
+    def quality(self, result: WavelengthSolution, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return how many lines, how well they fit and predict each other, degree, width, resolution and range."""
+        return quality_of(result)
 
 
 def solve_wavelengths(arc: CCDData, instrument: Instrument, lamps: str = "") -> WavelengthSolution:
@@ -70,7 +87,50 @@ def solution_of(measured: MeasuredLines, identified: IdentifiedArc, shape: tuple
         rms=fit.rms,
         fwhm=measured.profile.fwhm,
         shape=shape,
+        error=fit.error(np.arange(shape[1], dtype=np.float64), (shape[0] - 1) / 2, shape),
+        points=point_table(measured),
     )
+
+
+def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bool | None]:
+    """Return the numbers that tell how good a solution is, by stable names."""
+    middle = (solution.shape[1] - 1) / 2
+    here, beside = solution([middle, middle + 1], (solution.shape[0] - 1) / 2)
+    meta = solution.lines.meta
+    return {
+        "n_lines": int(np.sum(solution.lines["used"])),
+        "n_measured": len(solution.lines),
+        "rms_px": solution.rms,
+        "rms_angstrom": solution.rms * float(beside - here),
+        "leave_one_out_px": float(meta["leave_one_out"]),
+        "degree_x": int(meta["degree"][0]),
+        "degree_y": int(meta["degree"][1]),
+        "degree_tilt": int(meta["degree"][2]),
+        "fwhm_px": solution.fwhm,
+        "fwhm_angstrom": solution.fwhm * float(beside - here),
+        "resolution": float(here) / (solution.fwhm * float(beside - here)),
+        "wavelength_first": solution.wavelengths[0],
+        "wavelength_last": solution.wavelengths[1],
+        "identification_score": float(meta["score"]),
+        "identification_margin": float(meta["margin"]),
+        "n_found": int(meta["found"]),
+        "n_identified": int(meta["identified"]),
+    }
+
+
+def point_table(measured: MeasuredLines) -> QTable:
+    """Return every measured position."""
+    from astropy.table import QTable
+
+    points, fit = measured.points, measured.fit
+    line, strip = np.nonzero(np.isfinite(points.error))
+    table = QTable()
+    table["line"] = line.astype(np.int32)
+    table["x"] = points.x[line, strip]
+    table["y"] = points.y[strip]
+    table["residual"] = fit.residual[line, strip]
+    table["used"] = fit.used[line, strip]
+    return table
 
 
 def line_table(measured: MeasuredLines, identified: IdentifiedArc) -> QTable:
@@ -91,7 +151,7 @@ def line_table(measured: MeasuredLines, identified: IdentifiedArc) -> QTable:
     table["used"] = fit.lines_used
     match = identified.match
     table.meta.update(
-        score=match.score, margin=match.margin, found=len(identified.found), identified=len(match.found),
+        object=identified.title, score=match.score, margin=match.margin, found=len(identified.found), identified=len(match.found),
         leave_one_out=fit.leave_one_out, degree=[fit.degree.x, fit.degree.y, fit.degree.tilt],
     )  # fmt: skip
     return table
