@@ -40,34 +40,54 @@ SECOND_ORDER = 1.8977
 class Dispersion:
     """The relation of one grism.
 
+    The instrument's power series where it has one, with the higher terms of the grism equation; else that equation.
+
     Attributes
     ----------
     disperser
         What the instrument says of the grism.
+    origin
+        `r` of the pixel from which the instrument's power series counts.
     shift, stretch
         Flexure: pixels at the middle, and more at the last pixel.
     """
 
     disperser: Disperser
+    origin: float = 0.0
     shift: float = 0.0
     stretch: float = 0.0
 
     def wavelength(self, r: ArrayLike) -> NDArray[np.float64]:
         """Return the vacuum wavelength in Angstrom at `r`."""
-        found: NDArray[np.float64] = self._inverse(self._rigid(r))
+        rigid = np.asarray(r, dtype=np.float64) * (1 - self.stretch / 1000) - self.shift
+        found: NDArray[np.float64] = self._splines[0](rigid)
         return np.where(found > SHORTEST, found, SHORTEST * np.exp(np.minimum(found / SHORTEST - 1, 0)))
 
     def place(self, wavelength: ArrayLike) -> NDArray[np.float64]:
         """Return `r` of vacuum wavelengths in Angstrom."""
-        rigid = self._relation(np.asarray(wavelength, dtype=np.float64))
+        rigid: NDArray[np.float64] = self._splines[1](np.asarray(wavelength, dtype=np.float64))
         return (rigid + self.shift) / (1 - self.stretch / 1000)
 
-    def _rigid(self, r: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(r, dtype=np.float64) * (1 - self.stretch / 1000) - self.shift
+    @cached_property
+    def _splines(self) -> tuple[Any, Any]:
+        """Return wavelength against `r`, and `r` against wavelength."""
+        from scipy.interpolate import CubicSpline
 
-    def _relation(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
-        x = self._raw(wavelength) - self._raw(np.array(self._middle))
-        return x + DISTORTION[0] * x**3 + DISTORTION[1] * x**5
+        r, wavelength = self._equation()
+        if self.disperser.scale:
+            fitted = np.polynomial.Polynomial.fit(r, wavelength, len(self.disperser.scale) - 1)
+            series = np.polynomial.Polynomial(self.disperser.scale)
+            wavelength = wavelength - fitted(r) + series((r - self.origin) / 1000)
+        rising = np.concatenate([[True], wavelength[1:] > np.maximum.accumulate(wavelength)[:-1]])
+        return CubicSpline(r[rising], wavelength[rising]), CubicSpline(wavelength[rising], r[rising])
+
+    def _equation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return `r` and wavelength by the grism equation and the camera's distortion, from end to end of the detector."""
+        half = 1300 * self.disperser.dispersion
+        wavelength = np.linspace(max(self._middle - half, SHORTEST), self._middle + half, 3001)
+        wavelength = wavelength[np.abs(self._sine(wavelength)) < 0.99]
+        x = self._raw(wavelength)
+        return x + DISTORTION[0] * x**3 + DISTORTION[1] * x**5, wavelength
 
     def _raw(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the grism equation: glass bends back what the grooves spread."""
@@ -84,7 +104,7 @@ class Dispersion:
 
     @property
     def _middle(self) -> float:
-        return float(np.mean(self.disperser.wavelengths))
+        return self.disperser.scale[0] if self.disperser.scale else float(np.mean(self.disperser.wavelengths))
 
     @cached_property
     def _grooves(self) -> tuple[float, float]:
@@ -103,15 +123,6 @@ class Dispersion:
         if prism > STEEPEST:
             spacing = float(np.hypot(bare, middle / 2))
         return float(prism), float(spacing)
-
-    @cached_property
-    def _inverse(self) -> Any:
-        from scipy.interpolate import CubicSpline
-
-        half = 1500 * self.disperser.dispersion
-        wavelength = np.linspace(max(self._middle - half, 1000.0), self._middle + half, 6001)
-        wavelength = wavelength[np.abs(self._sine(wavelength)) < 0.99]
-        return CubicSpline(self._relation(wavelength), wavelength)
 
 
 def straight(p: ArrayLike, s: ArrayLike) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce_simulate.cosmic_rays import cosmic_rays
-from alfosc_reduce_simulate.detector import read_out
+from alfosc_reduce_simulate.detector import LIT, read_out
 from alfosc_reduce_simulate.dispersion import Dispersion
 from alfosc_reduce_simulate.headers import air_mass, headers
 from alfosc_reduce_simulate.light import (
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
     from alfosc_reduce_simulate.observations import Exposure, Night
+
+
+MECHANICS = 3.0
+"""Unbinned pixels (standard deviation) by which a grism settles elsewhere from night to night."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class SimulatedFrame:
         """Write the raw file: a header without data, and one image of 32-bit integers with an offset of 2^31."""
         from astropy.io import fits
 
-        image = fits.ImageHDU(self.data, self.header, name="im1")
+        image = fits.ImageHDU(self.data, self.header)
+        image.header["EXTNAME"] = "im1"
         primary = fits.PrimaryHDU(header=self.primary)
         primary.header["BZERO"], primary.header["BSCALE"] = 2**31, 1
         fits.HDUList([primary, image]).writeto(path, overwrite=True)
@@ -85,12 +90,15 @@ def spectrograph_of(night: Night, instrument: Instrument) -> Spectrograph:
 
     slit = find_slit(night.slit)
     disperser = instrument.disperser(Header({"ALGRNM": night.grism, "ALAPRTNM": night.slit}))
-    horizontal = slit.orientation == "Horizontal"
+    axis, sign = (2, -1) if slit.orientation == "Horizontal" else (1, 1)
+    middle = sum(LIT[axis - 1]) / 2
+    settled = MECHANICS * np.random.default_rng((night.seed, 0, 0)).standard_normal()
+    origin = sign * ((disperser.centre or middle) - middle) + settled
     return Spectrograph(
-        dispersion=Dispersion(disperser),
+        dispersion=Dispersion(disperser, origin),
         readout=night.readout,
-        axis=2 if horizontal else 1,
-        sign=-1 if horizontal else 1,
+        axis=axis,
+        sign=sign,
         slit_width=slit.width,
         filters=(night.filter,),
     )
