@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def recipe_text(instrument: str, kind: str, files: Sequence[str], folder: Path) 
         f'extends = "{instrument}:{kind}"',
         "",
         "[input]",
-        f"files = {json.dumps(list(files))}",
+        f"files = {toml_value(files)}",
         'table = "frames.ecsv"   # edit it to leave frames out or to correct what they are',
         "# exclude = []",
     ]
@@ -124,15 +125,21 @@ def _step_lines(file: RecipeFile, name: str) -> Iterator[str]:
     for parameter, field in cls.model_fields.items():
         summary = " ".join((field.description or "").split())
         yield from textwrap.wrap(summary, 110, initial_indent="# ", subsequent_indent="# ")
-        yield f"# params.{parameter} = {toml_value(values[parameter])}"
+        yield _parameter_line(parameter, values[parameter])
+
+
+def _parameter_line(name: str, value: Any) -> str:
+    """Return a line that, with its # removed, says what is so without it; TOML cannot say that a value is not set."""
+    return f"# params.{name} is not set" if value is None else f"# params.{name} = {toml_value(value)}"
 
 
 def toml_value(value: Any) -> str:
-    """Return a plain value as TOML; None, which TOML does not have, as an empty text in a comment."""
-    if value is None:
-        return '""   # not set'
+    """Return a plain value as TOML; in a table what is None is left out, which TOML does not have."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(toml_value(v) for v in value)}]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value)
+        members = [f"{toml_value(str(k))} = {toml_value(v)}" for k, v in value.items() if v is not None]
+        return f"{{ {', '.join(members)} }}"
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
