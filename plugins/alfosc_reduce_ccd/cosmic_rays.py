@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, usable, variance_of
 from alfosc_reduce.step import Step
@@ -44,7 +45,14 @@ class RejectCosmicRays(Step):
         ----------
         image
             Electrons, dispersion along x, still with its sky.
+
+        Raises
+        ------
+        DataError
+            If the frame is empty.
         """
+        if min(image.shape) <= _BORDER:
+            raise DataError(f"{name_of(image)}: shape {image.shape} is too small to look for cosmic rays; exclude it")
         noise = float(image.meta.get("RDNOISE", 0.0))
         good = usable(image)
         data = np.where(good, image.data, 0).astype(np.float32)
@@ -66,7 +74,7 @@ class RejectCosmicRays(Step):
         yield "cosmic_rays", cosmic_ray_figure(result, title_of(result))
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
-        """Return how many pixels were hit, and how many an hour and square centimetre would be (if exposed)."""
+        """Return how many pixels were hit."""
         hit = int(np.count_nonzero(flags_of(result) & Flag.COSMIC_RAY))
         return {"cosmic_ray_pixels": hit, "cosmic_ray_fraction": hit / result.data.size}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.noise import BlockStatistics, Measured, block_statistics, gain_of, read_noise
+from alfosc_reduce_ccd.noise import BlockStatistics, Measured, block_statistics, gain_of, merged, read_noise
 from alfosc_reduce_ccd.planes import check_alike, planes_of, without_outliers
 from alfosc_reduce_ccd.products import DetectorNoise
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from alfosc_reduce_ccd.planes import Planes
 
 logger = logging.getLogger(__name__)
 
-_MOST_FLATS = 12
+_MOST_FLATS, _MOST_BIAS = 12, 5
 _SIGNIFICANT, _RELEVANT = 3.0, 0.05
 _KEPT_BLOCKS = 400
 _NOT_MEASURED = Measured(float("nan"), float("nan"))
@@ -44,7 +46,7 @@ class MeasureDetector(Step):
         bias
             At least two bias frames after `subtract_overscan`.
         flats
-            At least two flats of the same read-out after `subtract_overscan`, equally exposed.
+            Flats of the same read-out after `subtract_overscan`, at least two of one setup and exposure time.
 
         Raises
         ------
@@ -86,24 +88,35 @@ def _try_gain(
     bias: Sequence[Planes], flats: Sequence[Planes], noise: Measured | None
 ) -> tuple[BlockStatistics | None, Measured | None]:
     """Return the photon transfer curve and the gain in electron/ADU, or None with a warning that says why not."""
-    if noise is None or len(flats) < 2:
-        found = f"{len(flats)} flat{'' if len(flats) == 1 else 's'}" if noise else "no read noise"
-        logger.warning(
-            "detector: the gain cannot be measured with %s (two flats are needed); the header's is used.", found
-        )
+    if flats:
+        check_alike([bias[0], *flats], "detector")
+    pairs = [group for group in by_setup(flats) if len(group) >= 2]
+    if noise is None or not pairs:
+        reason = "without read noise" if noise is None else "without two flats of one setup"
+        logger.warning("detector: the gain cannot be measured %s; the header's is used.", reason)
         return None, None
-    check_alike([bias[0], *flats], "detector")
-    chosen = flats[:_MOST_FLATS]
-    level = np.mean([np.asarray(plane.data, np.float32) for plane in bias[:5]], axis=0)
-    good = np.ones(level.shape, bool)
-    for plane in chosen:
-        good &= np.asarray(plane.flags) == 0 if plane.flags is not None else True
+    level = np.mean([np.asarray(plane.data, np.float32) for plane in bias[:_MOST_BIAS]], axis=0)
     try:
-        blocks = block_statistics([plane.data for plane in chosen], level, good)
+        blocks = merged([_statistics(group[:_MOST_FLATS], level) for group in pairs])
         return blocks, gain_of(blocks, noise)
     except DataError as error:
         logger.warning("detector: the gain is not measured (%s); the header's is used.", error)
         return None, None
+
+
+def by_setup(flats: Sequence[Planes]) -> list[list[Planes]]:
+    """Return flats in groups that show the same light: of one grism, slit, filter, lamp and exposure time."""
+    groups: dict[tuple[object, ...], list[Planes]] = defaultdict(list)
+    for plane in flats:
+        groups[tuple(plane.header.get(key) for key in ("GRISM", "SLIT", "FILTER", "LAMP", "EXPTIME"))].append(plane)
+    return list(groups.values())
+
+
+def _statistics(flats: Sequence[Planes], level: NDArray[np.floating]) -> BlockStatistics:
+    good = np.ones(level.shape, bool)
+    for plane in flats:
+        good &= np.asarray(plane.flags) == 0 if plane.flags is not None else True
+    return block_statistics([plane.data for plane in flats], level, good)
 
 
 def _chosen(

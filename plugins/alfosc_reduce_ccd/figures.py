@@ -75,7 +75,7 @@ def master_figure(image: CCDData, title: str, label: str) -> Figure:
     figure = new_figure(6)
     top, *bottom = figure.subplot_mosaic([["image", "image"], ["x", "y"]], height_ratios=[2, 1]).values()
     data = np.where(usable(image), image.data, np.nan)
-    show_image(top, data, label)
+    show_image(top, data, label, span=limits(data, 2, 98))
     top.set_title(f"{title}: {np.count_nonzero(np.isnan(data))} unusable pixels")
     for axes, axis, name in zip(bottom, (0, 1), "xy", strict=True):
         profile = np.median(np.asarray(image.data), axis=axis)
@@ -91,7 +91,10 @@ def transfer_figure(noise: DetectorNoise) -> Figure:
     axes = figure.subplots()
     level = np.array(noise.levels)
     photons = np.array(noise.variances) - (noise.measured_read_noise / noise.gain) ** 2
-    axes.plot(level / 1e3, level / photons, ".", ms=4, color="0.5", label="blocks of the flats")
+    axes.plot(level / 1e3, level / photons, ".", ms=4, color="0.7", label="blocks of the flats")
+    groups = np.array_split(np.argsort(level), 10)
+    means = [level[g].sum() / photons[g].sum() for g in groups]
+    axes.plot([level[g].mean() / 1e3 for g in groups], means, "o", color="k", label="ten means")
     found = f"measured at no light: {noise.measured_gain:.4f} ± {noise.measured_gain_error:.4f}"
     axes.axhline(noise.measured_gain, color="C3", label=found)
     axes.axhline(noise.header_gain, color="C0", ls="--", label=f"header: {noise.header_gain:.4f}")

@@ -121,9 +121,10 @@ def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float64], 
 
 
 def brightness(plane: Planes) -> float:
-    """Return the 90th percentile of a frame: the level of its lit part, electrons."""
+    """Return the 90th percentile of a frame: the level of its lit part, electrons; 0 if no pixel is finite."""
     sample = np.asarray(plane.data[:: max(1, plane.shape[0] // 64)], np.float64)
-    return float(np.nanpercentile(sample, 90))
+    finite = sample[np.isfinite(sample)]
+    return float(np.percentile(finite, 90)) if finite.size else 0.0
 
 
 def _lit(planes: Sequence[Planes]) -> list[Planes]:

@@ -189,8 +189,8 @@ def between(
 
 
 def _lit_rows(values: NDArray[np.floating]) -> NDArray[np.intp]:
-    light = nan_median(values[:, _bright(values)], 1)
-    highest = np.nanpercentile(light, 95)
+    light = np.nan_to_num(nan_median(values[:, _bright(values)], 1))
+    highest = np.percentile(light, 95)
     rows = np.flatnonzero(light > _LIT_ROW * highest)
     if not highest > 0 or rows.size < _COARSE:
         raise DataError(f"flat: only {rows.size} rows along the slit are lit; look at the flats, or disable the flat")
@@ -198,7 +198,7 @@ def _lit_rows(values: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def _bright(values: NDArray[np.floating]) -> NDArray[np.bool_]:
-    light = np.nan_to_num(np.nanpercentile(values[:: max(1, len(values) // 64)], 80, axis=0))
+    light = np.percentile(np.nan_to_num(values[:: max(1, len(values) // 64)]), 80, axis=0)
     bright: NDArray[np.bool_] = light >= 0.5 * light.max()
     return bright
 

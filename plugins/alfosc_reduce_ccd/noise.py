@@ -50,7 +50,7 @@ class BlockStatistics:
 
     level: NDArray[np.float64]
     variance: NDArray[np.float64]
-    freedom: float
+    freedom: NDArray[np.float64]
 
 
 def read_noise(bias: Sequence[NDArray[np.floating]]) -> Measured:
@@ -109,7 +109,13 @@ def block_statistics(
         found.append(_blocks(stack, good))
     level, variance = (np.concatenate(parts) for parts in zip(*found, strict=True))
     size = BLOCK[0] * BLOCK[1]
-    return BlockStatistics(level, variance, float((len(flats) - 1) * (size - _TERMS)))
+    return BlockStatistics(level, variance, np.full(level.shape, float((len(flats) - 1) * (size - _TERMS))))
+
+
+def merged(parts: Sequence[BlockStatistics]) -> BlockStatistics:
+    """Return the blocks of several sets of flats as one photon transfer curve."""
+    fields = ("level", "variance", "freedom")
+    return BlockStatistics(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
 
 
 def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf) -> Measured:
@@ -142,10 +148,10 @@ def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf
     use = np.isfinite(photons) & (blocks.level > 3 * noise.value) & (blocks.level < highest) & (photons > 0)
     if np.count_nonzero(use) < _FEWEST_BLOCKS:
         raise DataError(f"gain: only {np.count_nonzero(use)} blocks of the flats have light enough; use brighter flats")
-    level, photons = blocks.level[use], photons[use]
+    level, photons, freedom = blocks.level[use], photons[use], blocks.freedom[use]
     slope = Measured(float(np.median(photons / level)), 0.0)
     for _ in range(3):
-        sigma = (noise.value**2 + slope.value * level) * np.sqrt(2 / blocks.freedom)
+        sigma = (noise.value**2 + slope.value * level) * np.sqrt(2 / freedom)
         slope = _transfer(level, photons, sigma)
     offset = 2 * noise.value * noise.error * np.sum(level / sigma**2) / np.sum((level / sigma) ** 2)
     return Measured(1 / slope.value, float(np.hypot(slope.error, offset)) / slope.value**2)

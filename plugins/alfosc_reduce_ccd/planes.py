@@ -77,6 +77,8 @@ def planes_of(frames: Sequence[CCDData], what: str) -> list[Planes]:
     if not planes:
         raise DataError(f"{what}: there are no frames to combine; add some or disable this step")
     check_alike(planes, what)
+    if 0 in planes[0].shape or len(planes[0].shape) != 2:
+        raise DataError(f"{what}: {planes[0].name} holds no image (shape {planes[0].shape}); exclude it")
     return planes
 
 
@@ -155,13 +157,13 @@ def _planes(frame: CCDData) -> Planes:
     sample = np.asarray(data[:: max(1, data.shape[0] // _ROWS)], np.float64)
     finite = sample[np.isfinite(sample)]
     level = float(np.median(finite)) if finite.size else float("nan")
-    noise = difference_noise(sample, 1) if finite.size else 0.0
+    noise = difference_noise(sample, -1) if finite.size else 0.0
     return Planes(data, variance, flags, frame.meta, name_of(frame), level, noise)
 
 
 def _readout(plane: Planes) -> str:
     header = plane.header
-    size = f"{plane.shape[1]} x {plane.shape[0]} pixels"
+    size = " x ".join(str(n) for n in reversed(plane.shape)) + " pixels"
     window, binning, gain = header.get("DETSEC", ""), header.get("CCDSUM", ""), header.get("GAIN", "")
     return f"{size}, window {window or '?'}, binning {binning or '?'}, gain {gain or '?'}"
 
