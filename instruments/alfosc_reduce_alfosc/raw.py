@@ -7,6 +7,7 @@ truncated file from a whole one; tile-compressed ones (``.fz``) are left to astr
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
@@ -36,6 +37,11 @@ _OF_THE_ARRAY = {
     "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "NAXIS3", "EXTEND", "PCOUNT", "GCOUNT",
     "BZERO", "BSCALE", "INHERIT", "CHECKSUM", "DATASUM", "BLANK", "", "COMMENT", "HISTORY", "END",
 }  # fmt: skip
+
+_OF_COMPRESSION = re.compile(
+    r"Z(IMAGE|TILE\d+|CMPTYPE|NAME\d+|VAL\d+|BITPIX|NAXIS\d*|TENSION|PCOUNT|GCOUNT|QUANTIZ|DITHER0|EXTEND|SIMPLE|BLANK"
+    r"|MASKCMP|HECKSUM|DATASUM)|T(FIELDS|TYPE\d+|FORM\d+|HEAP)"
+)
 
 
 class Raw(NamedTuple):
@@ -138,7 +144,7 @@ def _next_header(stream: IO[bytes], path: Path) -> _Unit:
 def _merged(units: list[_Unit]) -> Header:
     header = units[0].header.copy()
     for card in units[-1].header.cards if len(units) > 1 else ():
-        if card.keyword not in _OF_THE_ARRAY and not card.keyword.startswith("Z"):
+        if card.keyword not in _OF_THE_ARRAY and not _OF_COMPRESSION.fullmatch(card.keyword):
             header[card.keyword] = (card.value, card.comment)
     return header
 

@@ -34,6 +34,16 @@ def test_every_way_of_packing_gives_the_same_pixels(write_raw, name: str) -> Non
     assert "NAXIS1" not in header or header["NAXIS"] == 0
 
 
+def test_a_compressed_file_has_the_header_of_a_plain_one(tmp_path: Path, make_header) -> None:
+    extra = fits.Header({"CCDNAME": "CCD14", "ZERO0-3": -5600})
+    for name, unit in (("plain.fits", fits.ImageHDU), ("packed.fits.fz", fits.CompImageHDU)):
+        image = unit(ADU.astype(np.uint32), header=extra, name="im1")
+        fits.HDUList([fits.PrimaryHDU(header=make_header(**WINDOW)), image]).writeto(tmp_path / name)
+    plain, packed = (read_header(tmp_path / name) for name in ("plain.fits", "packed.fits.fz"))
+    assert plain["ZERO0-3"] == packed["ZERO0-3"] == -5600
+    assert set(packed) == set(plain)
+
+
 def test_a_header_is_read_without_the_pixels(write_raw) -> None:
     path = write_raw("raw.fits.gz", ADU, **WINDOW)
     path.write_bytes(path.read_bytes()[:6000])
