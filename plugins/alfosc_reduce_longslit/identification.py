@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ UNIT = 1000.0
 """Detector pixels in one unit of the expected dispersion relation's variable."""
 CELL = 2.0
 """Width of a cell of the coarse comparison, in detector pixels."""
+APART = 8.0
+"""Trial scales that nowhere differ by more detector pixels count as one."""
+CHUNK = 600
+"""Trial scales compared at once; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -142,14 +147,13 @@ def _trials(pattern: Pattern, expectation: Expectation, count: int = 40) -> list
     cells = int(np.ceil((pattern.limits[1] - pattern.limits[0] + 2 * expectation.shift) / CELL)) + 8
     origin = pattern.limits[0] - expectation.shift - 4 * CELL
     arc = _comb(pattern.position[None, :], _weights(pattern.height), origin, cells)
-    combs = np.concatenate(
-        [
-            _comb(_positions(scale, pattern), _weights(pattern.strength), origin, cells)
-            for scale in np.array_split(scales, 8)
-        ]
-    )
-    lags, correlation = _correlate(arc[0], combs, int(expectation.shift / CELL))
-    return _peaks(scales, lags, correlation, pattern, count)
+    reach = int(expectation.shift / CELL)
+    best: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for part in np.array_split(scales, len(scales) // CHUNK + 1):
+        combs = _comb(_positions(part, pattern), _weights(pattern.strength), origin, cells)
+        best.append(_highest(part, *_correlate(arc[0], combs, reach), count * 60))
+    trials, heights = (np.concatenate(columns) for columns in zip(*best, strict=True))
+    return _apart(trials[np.argsort(-heights, kind="stable")][: count * 60], pattern, count)
 
 
 def _scales(expectation: Expectation) -> NDArray[np.float64]:
@@ -227,35 +231,36 @@ def _correlate(
     return lags, correlation[:, lags]
 
 
-def _peaks(
-    scales: NDArray[np.float64],
-    lags: NDArray[np.intp],
-    correlation: NDArray[np.float64],
-    pattern: Pattern,
-    count: int,
-) -> list[NDArray[np.float64]]:
-    """Return the coefficients of the highest peaks that differ from each other somewhere on the detector."""
+def _highest(
+    scales: NDArray[np.float64], lags: NDArray[np.intp], correlation: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the shifted scales with the highest correlations, shape (count, k), and these."""
+    flat = correlation.ravel()
+    order = np.argpartition(flat, -min(count, flat.size))[-count:]
+    row, column = np.unravel_index(order, correlation.shape)
+    return shifted(scales[row], lags[column] * CELL), flat[order]
+
+
+def _apart(trials: NDArray[np.float64], pattern: Pattern, count: int) -> list[NDArray[np.float64]]:
+    """Return the first trials that differ from those before them somewhere on the detector."""
     ends = np.linspace(*pattern.limits, 5)
-    order = np.argsort(correlation, axis=None)[::-1][: count * 60]
-    chosen: list[NDArray[np.float64]] = []
-    mapped: list[NDArray[np.float64]] = []
-    for row, column in zip(*np.unravel_index(order, correlation.shape), strict=True):
-        trial = shifted(scales[row], float(lags[column]) * CELL)
-        image = np.polynomial.polynomial.polyval(ends / UNIT, trial) / trial[1] * UNIT
-        if all(np.max(np.abs(image - other)) > 8 * CELL / 2 for other in mapped):
-            chosen.append(trial)
-            mapped.append(image)
+    image = np.polynomial.polynomial.polyval(ends / UNIT, trials.T) / trials[:, 1:2] * UNIT
+    chosen: list[int] = []
+    for index in range(len(trials)):
+        if all(np.max(np.abs(image[index] - image[other])) > APART for other in chosen):
+            chosen.append(index)
         if len(chosen) == count:
             break
-    return chosen
+    return [trials[index] for index in chosen]
 
 
-def shifted(coefficients: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
-    """Return the power series of wavelength for lines moved by `shift` detector pixels to the red end."""
-    series = np.polynomial.Polynomial(coefficients)
-    moved = series(np.polynomial.Polynomial([-shift / UNIT, 1.0]))
-    result = np.zeros(len(coefficients))
-    result[: len(moved.coef)] = moved.coef
+def shifted(scales: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return power series of wavelength for lines moved by `shift` detector pixels to the red end, shape (n, k)."""
+    result = np.zeros_like(scales)
+    moved = -np.asarray(shift)[:, None] / UNIT
+    for power in range(scales.shape[1]):
+        for lower in range(power + 1):
+            result[:, lower] += comb(power, lower) * scales[:, power] * moved[:, 0] ** (power - lower)
     return result
 
 

@@ -14,7 +14,7 @@ from alfosc_reduce_longslit.identification import UNIT, Identification, Pattern,
 from alfosc_reduce_longslit.identification_expectation import (
     Axis,
     axis_of,
-    expectation_of,
+    expectations_of,
     known_lines,
     lamps_of,
 )
@@ -95,21 +95,26 @@ def identify_arc(
             f"arc {_name(header)}: only {len(found)} lines stand out, too few to identify ({FEWEST} are needed); "
             "was the lamp on, is this the right grism, is the exposure saturated all over?"
         )
-    expectation = expectation_of(disperser, axis)
     limits = (axis.start, axis.start + axis.step * len(spectrum))
-    index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
-    pattern = Pattern(
+    title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
+    for expectation in expectations_of(disperser, axis):
+        index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
+        match = identify(_pattern(found, axis, known.take(index), limits), expectation)
+        if is_certain(match):
+            return IdentifiedArc(axis, found, known.take(index), match, title)
+    raise _doubt(match, header, disperser.name, len(found))
+
+
+def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[float, float]) -> Pattern:
+    return Pattern(
         position=axis.position(found.x),
         height=found.height,
-        wavelength=known.wavelength[index],
-        strength=known.strength[index],
-        ion=known.ion[index],
+        wavelength=known.wavelength,
+        strength=known.strength,
+        ion=known.ion,
         resolution=found.fwhm * axis.step,
         limits=limits,
     )
-    match = identify(pattern, expectation)
-    check(match, header, disperser.name, len(found))
-    return IdentifiedArc(axis, found, known.take(index), match, f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}")
 
 
 def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> NDArray[np.intp]:
@@ -120,11 +125,13 @@ def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> 
     return np.sort(strongest)
 
 
-def check(match: Identification, header: Header, grism: str, found: int) -> None:
-    """Raise `DataError`, with the reason, unless a match is beyond doubt."""
-    if len(match.found) >= FEWEST and match.score >= LEAST_SCORE and match.margin >= LEAST_MARGIN:
-        return
-    raise DataError(
+def is_certain(match: Identification) -> bool:
+    """Say whether a match is beyond doubt: enough lines, far from chance, and far from any other match."""
+    return len(match.found) >= FEWEST and match.score >= LEAST_SCORE and match.margin >= LEAST_MARGIN
+
+
+def _doubt(match: Identification, header: Header, grism: str, found: int) -> DataError:
+    return DataError(
         f"arc {_name(header)}: its lines cannot be identified beyond doubt as {header.get('LAMP', 'these lamps')} "
         f"through {grism}: the best of all matches explains {len(match.found)} of {found} lines, with odds of "
         f"e^{match.score:.0f} against chance and e^{match.margin:.0f} against the next best (e^{LEAST_SCORE:.0f} and "
