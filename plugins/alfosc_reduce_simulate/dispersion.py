@@ -82,7 +82,7 @@ class Dispersion:
         return CubicSpline(r[rising], wavelength[rising]), CubicSpline(wavelength[rising], r[rising])
 
     def _equation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return `r` and wavelength by the grism equation and the camera's distortion, from end to end of the detector."""
+        """Return `r` and wavelength by the grism equation and the camera's distortion, over the whole detector."""
         half = 1300 * self.disperser.dispersion
         wavelength = np.linspace(max(self._middle - half, SHORTEST), self._middle + half, 3001)
         wavelength = wavelength[np.abs(self._sine(wavelength)) < 0.99]
