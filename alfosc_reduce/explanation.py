@@ -102,29 +102,66 @@ def _file_name(entry: Any) -> str:
 
 
 def story(path: str | Path) -> str:
-    """Return how a product was made, in numbered sentences; raises `DataError` if it does not say."""
+    """Return how a product was made, a paragraph a step; raises `DataError` if it does not say.
+
+    Products that one step made in the same way of different frames are told of together.
+    """
     found = ancestors_of(path)
-    numbers = {word: i for i, a in enumerate(found, start=1) for word in (a.key, a.name)}
-    lines = [f"{Path(path).name} was made in {len(found)} step{'s' if len(found) > 1 else ''}:"]
-    for number, ancestor in enumerate(found, start=1):
-        lines += ["", f"{number}. {ancestor.name}: {_maker(ancestor)}", *_details(ancestor, numbers)]
+    chapters = _chapters(found)
+    numbers = {word: i for i, chapter in enumerate(chapters, 1) for a in chapter for word in (a.key, a.name)}
+    lines = [f"{Path(path).name} was made in {len(found)} task{'s' if len(found) > 1 else ''}:"]
+    for number, chapter in enumerate(chapters, start=1):
+        lines += ["", f"{number}. {_opening(chapter)}", *_details(chapter, chapters, numbers)]
     lines += ["", f"The last one is this file (key {found[-1].key})."]
     return "\n".join(lines)
 
 
-def _maker(ancestor: Ancestor) -> str:
-    return f"{ancestor.step} of {ancestor.owner} {ancestor.version}"
+def _chapters(found: Sequence[Ancestor]) -> list[list[Ancestor]]:
+    """Return the ancestors grouped by step and parameters, the file itself last."""
+    groups: dict[str, list[Ancestor]] = {}
+    for ancestor in found:
+        settings = json.dumps(ancestor.parameters, sort_keys=True)
+        same = f"{_label(ancestor)} {ancestor.step} {ancestor.owner} {ancestor.version} {settings}"
+        groups.setdefault(same, []).append(ancestor)
+    return sorted(groups.values(), key=lambda chapter: found[-1] in chapter)
 
 
-def _details(ancestor: Ancestor, numbers: Mapping[str, int]) -> list[str]:
-    lines = [f"   {port}: {_reference(members, numbers)}" for port, members in ancestor.inputs.items() if members]
-    if ancestor.files:
-        lines.append(f"   raw frames: {', '.join(ancestor.files)}")
-    if ancestor.parameters:
-        settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ancestor.parameters.items())
-        lines.append(f"   with {settings}")
-    return lines
+def _label(ancestor: Ancestor) -> str:
+    return ancestor.name.partition("[")[0]
 
 
-def _reference(members: Sequence[str], numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{member} (number {numbers[member]})" if member in numbers else member for member in members)
+def _opening(chapter: Sequence[Ancestor]) -> str:
+    first = chapter[0]
+    what = first.name if len(chapter) == 1 else f"{_label(first)}, {len(chapter)} times"
+    return f"{what}: {first.step} of {first.owner} {first.version}"
+
+
+def _details(
+    chapter: Sequence[Ancestor], chapters: Sequence[Sequence[Ancestor]], numbers: Mapping[str, int]
+) -> list[str]:
+    lines = []
+    for port in chapter[0].inputs:
+        members = list(dict.fromkeys(member for a in chapter for member in a.inputs.get(port, [])))
+        if members:
+            lines.append(f"   {port}: {_reference(members, chapters, numbers)}")
+    files = [name for ancestor in chapter for name in ancestor.files]
+    if files:
+        lines.append(f"   raw frames: {', '.join(files)}")
+    settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chapter[0].parameters.items())
+    return [*lines, f"   with {settings}"] if settings else lines
+
+
+def _reference(members: Sequence[str], chapters: Sequence[Sequence[Ancestor]], numbers: Mapping[str, int]) -> str:
+    """Say which products of which chapters were used; one that the table does not hold is told by its name."""
+    by_chapter: dict[int, list[str]] = {}
+    for member in members:
+        by_chapter.setdefault(numbers.get(member, 0), []).append(member)
+    told = []
+    for number, names in by_chapter.items():
+        if not number:
+            told += names
+        elif len(names) == 1:
+            told.append(f"{names[0]} (number {number})")
+        else:
+            told.append(f"{len(names)} of {_label(chapters[number - 1][0])} (number {number})")
+    return ", ".join(told)

@@ -44,7 +44,7 @@ def test_rows_come_back(tmp_path: Path) -> None:
 
 def test_story_names_steps_owners_inputs_parameters_and_files(tmp_path: Path) -> None:
     told = story(product(tmp_path / "a_spec1d.fits"))
-    assert told.startswith("a_spec1d.fits was made in 3 steps:")
+    assert told.startswith("a_spec1d.fits was made in 3 tasks:")
     assert "1. bias: combine_bias of alfosc-reduce 0.1.0" in told
     assert "raw frames: b1.fits, b2.fits" in told
     assert "bias: bias (number 1)" in told and "flats: flat of #4 (number 2), gone" in told
@@ -52,9 +52,26 @@ def test_story_names_steps_owners_inputs_parameters_and_files(tmp_path: Path) ->
     assert told.endswith("(key k3).")
 
 
+def test_the_same_work_on_many_frames_is_told_once(tmp_path: Path) -> None:
+    def row(key: str, name: str, step: str, inputs: dict[str, list[str]], **parameters: object) -> tuple[object, ...]:
+        return (key, name, step, "a", "1", parameters, inputs, [] if inputs else [{"file": f"/x/{key}.fits"}])
+
+    rows = [
+        row("k1", "overscan[b1]", "subtract", {}), row("k2", "overscan[b2]", "subtract", {}),
+        row("k3", "bias[full]", "combine", {"frames": ["overscan[b1]", "overscan[b2]"]}, clip=5.0),
+        row("k4", "overscan[s]", "subtract", {}), row("k5", "overscan[t]", "subtract", {}, level=1),
+        row("k6", "correct[s]", "correct", {"image": ["overscan[s]"], "bias": ["bias[full]"]}),
+    ]  # fmt: skip
+    told = story(product(tmp_path / "a.fits", rows))
+    assert "1. overscan, 3 times: subtract of a 1\n   raw frames: k1.fits, k2.fits, k4.fits" in told
+    assert "2. bias[full]: combine of a 1\n   frames: 2 of overscan (number 1)\n   with clip = 5.0" in told
+    assert "3. overscan[t]: subtract of a 1\n   raw frames: k5.fits\n   with level = 1" in told
+    assert "4. correct[s]: correct of a 1\n   image: overscan[s] (number 1)\n   bias: bias[full] (number 2)" in told
+
+
 def test_command_tells_the_story(tmp_path: Path) -> None:
     result = CliRunner().invoke(program, ["explain", str(product(tmp_path / "a.fits"))], catch_exceptions=False)
-    assert result.exit_code == 0 and "was made in 3 steps" in result.output
+    assert result.exit_code == 0 and "was made in 3 tasks" in result.output
 
 
 def test_file_without_provenance(tmp_path: Path) -> None:
