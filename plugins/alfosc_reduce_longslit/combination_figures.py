@@ -34,7 +34,9 @@ def exposures_figure(spectra: Sequence[Spectrum], *, scale: bool = True) -> Figu
         above.plot(stack.wavelength, shown, lw=0.6, drawstyle="steps-mid", label=label, alpha=0.8)
     above.plot(stack.wavelength, np.where(found.used.any(axis=0), found.flux, np.nan), "k-", lw=0.7, label="mean")
     rejected = found.rejected
-    above.plot(np.broadcast_to(stack.wavelength, flux.shape)[rejected], flux[rejected], "rx", ms=4, label="rejected")
+    if rejected.any():
+        where = np.broadcast_to(stack.wavelength, flux.shape)[rejected]
+        above.plot(where, flux[rejected], "rx", ms=4, label="rejected")
     good = found.used.any(axis=0)
     if good.any():
         above.set_ylim(*limits_of(found.flux[good], np.sqrt(found.variance[good])))

@@ -55,5 +55,5 @@ def agreement(spectra: Sequence[Spectrum], *, scale: bool = True) -> dict[str, f
         "lowest_scale": float(1 / np.max(found.scales)),
         "rejected": int(found.rejected.sum()),
         "noise_correction": stack.noise_correction,
-        "empirical_signal_to_noise": level / scatter * np.sqrt(2) if level is not None and scatter else None,
+        "empirical_signal_to_noise": float(level / scatter * np.sqrt(2)) if level is not None and scatter else None,
     }

@@ -53,8 +53,11 @@ class Rectify(Step):
                 f"{_size(wavelengths.shape)}; use an arc of the same window and binning"
             )
         edges = pixel_edges(wavelengths)
+        kept = sound_columns(edges)
+        edges = edges[:, kept.start : kept.stop + 1]
         grid = self.grid(edges)
-        found = resample(grid.positions(edges), np.asarray(image.data), variance_of(image), flags_of(image), grid.size)
+        data, variance, flags = np.asarray(image.data), variance_of(image), flags_of(image)
+        found = resample(grid.positions(edges), data[:, kept], variance[:, kept], flags[:, kept], grid.size)
         return _image(image, grid, found)
 
     def grid(self, edges: NDArray[np.float64]) -> WavelengthGrid:
@@ -88,19 +91,38 @@ class Rectify(Step):
 
 
 def pixel_edges(wavelengths: WavelengthSolution) -> NDArray[np.float64]:
-    """Return the wavelengths at the edges of all pixels, shape (ny, nx + 1), rising along x.
+    """Return the wavelengths in Angstrom at the edges of all pixels, shape (ny, nx + 1)."""
+    ny, nx = wavelengths.shape
+    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)
+    return wavelengths(x[None, :], y[:, None])
+
+
+def sound_columns(edges: NDArray[np.float64]) -> slice:
+    """Return the columns where the wavelength solution can be true.
+
+    Beyond the last arc line a polynomial may run away. What is kept are the columns around the middle in which the
+    dispersion is between half and twice the median in every row.
+
+    Parameters
+    ----------
+    edges
+        From `pixel_edges`, shape (ny, nx + 1), Angstrom.
 
     Raises
     ------
     DataError
-        If the solution does not rise everywhere.
+        If that is less than half of the frame.
     """
-    ny, nx = wavelengths.shape
-    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)
-    edges = wavelengths(x[None, :], y[:, None])
-    if not np.all(np.diff(edges, axis=1) > 0):
-        raise DataError("the wavelength solution turns back somewhere on the frame: fit the arc with a lower degree")
-    return edges
+    dispersion = np.diff(edges, axis=1)
+    usual = float(np.median(dispersion)) if dispersion.size else 0.0
+    sound = np.all((dispersion > usual / 2) & (dispersion < 2 * usual), axis=0)
+    middle = len(sound) // 2
+    wrong = np.flatnonzero(~sound)
+    before, after = wrong[wrong < middle], wrong[wrong >= middle]
+    found = slice(int(before[-1]) + 1 if before.size else 0, int(after[0]) if after.size else len(sound))
+    if usual <= 0 or found.stop - found.start < len(sound) / 2:
+        raise DataError("the wavelength solution turns back or runs away on the frame: fit the arc with a lower degree")
+    return found
 
 
 def grid_of(header: Header, size: int) -> WavelengthGrid:

@@ -114,6 +114,24 @@ def test_a_wrong_solution_is_refused() -> None:
         Rectify()(image, turned)
 
 
+def test_a_solution_that_runs_away_at_the_end_does_no_harm() -> None:
+    """Beyond the last arc line the polynomial turns back; there is nothing there, but the rest is as it should be."""
+    wavelengths = solution()
+    edge = np.array(wavelengths.coefficients)
+    steep = np.zeros((12, 3))
+    steep[:4] = edge
+    steep[11, 0] = -40
+    away = WavelengthSolution(
+        steep, (0, 399), (0, 59), wavelengths.lines, wavelengths.wavelengths, 0.02, 2.3, wavelengths.shape
+    )
+    assert np.diff(pixel_edges(away), axis=1).min() < 0
+    result = Rectify()(make_image(np.ones((60, 400)), unit="electron", variance=1, header=Header()), away)
+    assert 300 < result.shape[1] < 600
+    good = ~result.mask
+    assert good.mean() > 0.8
+    assert np.asarray(result.data)[good].max() < 0.4
+
+
 def test_it_shows_itself() -> None:
     wavelengths = solution(400, 1026)
     image = frame(np.ones(wavelengths.shape), wavelengths, noise=3)
