@@ -100,7 +100,8 @@ class Cluster(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for what was submitted, or cancel it; then leave the cluster."""
-        self._executor.shutdown(wait, cancel_futures=cancel_futures)
+        # Dask's executor takes no cancel_futures: it cancels whenever it does not wait.
+        self._executor.shutdown(wait and not cancel_futures)
         self._client.close()
 
 

@@ -1,0 +1,92 @@
+"""The same tasks here, on processes and on a Dask cluster: the same bits."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from alfosc_reduce.errors import ConfigurationError
+from alfosc_reduce.pools import Here, Processes, one_thread, opener
+
+Reduce = Callable[..., SimpleNamespace]
+
+
+@pytest.fixture
+def dask_address(toys: SimpleNamespace) -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+        with distributed.LocalCluster(**options, dashboard_address=None, silence_logs=50) as cluster:
+            yield cluster.scheduler_address
+
+
+def products(folder: Path) -> dict[str, str]:
+    """Return the hash of each product, by key and output."""
+    store = folder / ".alfosc-reduce/products"
+    return {str(p.relative_to(store)): sha256(p.read_bytes()).hexdigest() for p in store.rglob("*.fits")}
+
+
+def test_same_bits_in_this_process_and_on_a_pool(reduce_night: Reduce) -> None:
+    here = products(reduce_night(jobs=1).folder)
+    pool = reduce_night(jobs=2, fresh=True)
+    assert pool.code == 0 and products(pool.folder) == here and len(here) == 28
+
+
+def test_same_bits_on_a_dask_cluster_and_a_lost_worker_costs_its_task_only(
+    reduce_night: Reduce, dask_address: str
+) -> None:
+    here = products(reduce_night(jobs=1).folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dask = reduce_night(dask=dask_address, fresh=True)
+        assert dask.code == 0 and products(dask.folder) == here
+        broken = reduce_night("steps.touch.params.fault=leave", "steps.touch.params.victim=HZ 44", dask=dask_address)
+    assert broken.code == 1 and [n for n, s in broken.states.items() if s == "failed"] == ["touch[toy5]"]
+    assert "its process was lost" in broken.tasks["touch[toy5]"]["message"]
+    assert list(broken.states.values()).count("done") == 22
+
+
+def test_no_cluster_is_told() -> None:
+    pytest.importorskip("distributed")
+    open_pool, _ = opener(None, "nowhere")
+    with pytest.raises(ConfigurationError, match="--dask nowhere: no cluster answers there"):
+        open_pool()
+
+
+def test_number_of_jobs() -> None:
+    assert opener(1, None) == (Here, 1)
+    assert opener(3, None)[1] == 4
+    for jobs in (0, -2):
+        with pytest.raises(ConfigurationError, match="must be at least 1"):
+            opener(jobs, None)
+
+
+def test_workers_use_one_thread_and_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with one_thread():
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
+
+
+def test_workers_end_at_once_if_nobody_waits(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "reached")
+    os.mkfifo(tmp_path / "go")
+    pool = Processes(1)
+    future = pool.submit(_halt, str(tmp_path))
+    assert (tmp_path / "reached").read_text() == "here"
+    pool.shutdown(wait=False)
+    assert future.exception() is not None
+
+
+def _halt(folder: str) -> None:
+    (Path(folder) / "reached").write_text("here")
+    (Path(folder) / "go").read_text()
