@@ -12,7 +12,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.naming import name_of
+from alfosc_reduce_ccd.naming import name_of, worth_a_picture
 from alfosc_reduce_ccd.sections import Section, section_of
 from alfosc_reduce_ccd.statistics import clipped_mean, difference_noise
 
@@ -95,10 +95,12 @@ class SubtractOverscan(Step):
         return make_image(data[trim] - pedestal, unit="adu", header=_header(image, scans), flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Show the overscan along its long axis, and what was subtracted."""
+        """Show the overscan along its long axis, and what was subtracted; not for calibration frames."""
         from alfosc_reduce_ccd.figures import overscan_figure
 
         image = inputs["image"]
+        if not worth_a_picture(image):
+            return
         scans = overscans(np.asarray(image.data, dtype=np.float64), image.meta)
         if scans:
             yield "overscan", overscan_figure(scans, name_of(image))

@@ -128,6 +128,7 @@ def test_figure_and_numbers(detector):
     result = STEP(image)
     ((name, figure),) = STEP.figures(result, image=image)
     assert name == "overscan" and "ADU" in figure.axes[0].get_title()
+    assert not list(STEP.figures(result, image=detector.raw(FRAMEKND="bias")))
     assert STEP.quality(result, image=image)["overscan_level_adu"] == result.meta["OVSCLEV"]
 
 
