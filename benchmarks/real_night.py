@@ -191,7 +191,7 @@ def slit_loss(folder: Path) -> Measure:
 
     paths = list((folder / "reduced" / "calib").glob("response_*.fits"))
     frames = QTable.read(paths[0], hdu="FRAMES")
-    scale = {str(row["frame"]): float(row["scale"]) for row in frames}
+    scale = {str(row["frame"]).removesuffix(".fits"): float(row["scale"]) for row in frames}
     return Measure("light caught by the second standard exposure", scale["ALDc200087"], 0.40, 0.48)
 
 
@@ -204,9 +204,12 @@ def main() -> int:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="real-night-"))
     if not (folder / "reduced" / "qc.json").exists():
         reduce_night(arguments.raw, folder)
-    measures = list(all_measures(folder))
-    print(*measures, f"products in {folder}", sep="\n")
-    return 0 if all(measure.passed for measure in measures) else 1
+    passed = True
+    for measure in all_measures(folder):
+        print(measure, flush=True)
+        passed &= measure.passed
+    print(f"products in {folder}")
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

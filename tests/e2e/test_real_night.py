@@ -1,0 +1,63 @@
+"""The real ALFOSC night through the command line, held against what must be true of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("real_night")
+
+
+def load_benchmark() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "real_night.py"
+    spec = importlib.util.spec_from_file_location("real_night", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["real_night"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+real_night = load_benchmark()
+
+
+@pytest.fixture(scope="module")
+def night(testdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("real_night")
+    real_night.reduce_night(testdata / "alfosc-longslit", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "measure",
+    ["classification", "arcs", "sky_lines", "sky_noise", "objects", "difference_of_exposures", "standard_against_table",
+     "slit_loss"],
+)  # fmt: skip
+def test_measured_on_the_real_night(night: Path, measure: str) -> None:
+    found = getattr(real_night, measure)(night)
+    measures = [found] if isinstance(found, real_night.Measure) else list(found)
+    assert measures
+    assert [str(m) for m in measures if not m.passed] == []
+
+
+def test_every_product_is_where_the_documentation_says(night: Path) -> None:
+    reduced = night / "reduced"
+    target = reduced / "GQ125005+280041"
+    setup = next(path for path in target.iterdir() if path.is_dir())
+    for frame in ("ALDc200205", "ALDc200206"):
+        assert (setup / f"{frame}_spec1d.fits").is_file()
+        assert (setup / f"{frame}_spec2d.fits").is_file()
+    assert len(list(target.glob("GQ125005+280041_*_spec1d.fits"))) == 1
+    for name in ("log.txt", "qc.json"):
+        assert (reduced / name).stat().st_size > 0
+    assert list((reduced / "calib").glob("bias_*.fits"))
+    assert len(list((reduced / "figures").rglob("*.png"))) > 20
+
+
+def test_the_lost_light_is_named_in_the_log(night: Path) -> None:
+    log = (night / "reduced" / "log.txt").read_text()
+    assert any("ALDc200087" in line and "slit" in line for line in log.splitlines())
