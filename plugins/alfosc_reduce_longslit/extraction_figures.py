@@ -41,8 +41,10 @@ def figure_of_spectrum(spectrum: Spectrum) -> Figure:
     top.fill_between(wave, shown - error, shown + error, color="C0", alpha=0.3, lw=0, label="error (1 sigma)")
     top.plot(wave, shown, lw=0.7, color="C0", label=f"{header.get('EXTRACT', '')} extraction")
     top.plot(wave, columns["SKY"].value, lw=0.6, color="0.6", label="sky under the object (a pixel)")
-    high = np.nanpercentile(shown, 99.5) if good.any() else 1.0
-    top.set(ylabel="electrons a column", ylim=(min(0, np.nanpercentile(shown, 1)) - 0.05 * high, 1.25 * high))
+    visible = shown[np.isfinite(shown)] if good.any() else np.zeros(1)
+    low, high = np.percentile(visible, [1, 99.5])
+    high = max(high, 1.0)
+    top.set(ylabel="electrons a column", ylim=(min(0, low) - 0.05 * high, 1.25 * high))
     top.legend(fontsize=8, loc="upper left")
     middle.plot(wave, shown / error, lw=0.7, label="reached")
     middle.plot(wave, shown / columns["BOUND"].value, lw=0.6, color="C3", label="bound of photon and read noise")

@@ -16,6 +16,8 @@ WIDTHS = (2.0, 3.0, 4.5, 7.0, 10.0)
 SEEING = 2
 PROMINENCE = 0.05
 BLEND = 3.0
+EDGE = 5.0
+"""Times the threshold that an object within its width of the first or last row needs: bias and sky are worst there."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, f
     for row in maxima:
         width = measured_width(profile.light, row)
         height = float(profile.best[max(0, row - 1) : row + 2].max())
+        at_edge = min(row, len(profile.light) - 1 - row) < width
+        if at_edge and height < EDGE * threshold:
+            continue
         if height > 1.2 * deepest and is_object(profile.light, row, width):
             lonely = all(abs(row - other) > BLEND * width for other in maxima if other != row)
             found.append((centroid(profile.light, row, width) if lonely else float(row), width, height))

@@ -153,7 +153,7 @@ def _fit_correction(samples: ProfileSamples, shape: tuple[float, ...], t: NDArra
     normal: NDArray[np.float64] = np.asarray((design * (weight**2)[:, None]).T @ design)
     normal.flat[:: len(terms) + 1] += ((1 + terms) / CORRECTION_PRIOR) ** 2
     solution = np.linalg.solve(normal, (design * (weight**2)[:, None]).T @ target)
-    result: NDArray[np.float64] = solution.reshape(correction_size(), TERMS)
+    result = np.asarray(solution.reshape(correction_size(), TERMS), dtype=np.float64)
     # Splines that do not vanish at the border stay out of the profile.
     result[:3] = 0
     result[-3:] = 0

@@ -34,7 +34,7 @@ def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], thresho
     """
     from scipy.ndimage import binary_dilation, binary_propagation
 
-    profiles = slit_profiles(residual, usable)
+    profiles = levelled(slit_profiles(residual, usable))
     masked = np.zeros(len(residual), bool)
     for scale, wing in zip(SCALES, WINGS, strict=True):
         smooth = np.abs(_running_mean(profiles, scale))
@@ -65,6 +65,24 @@ def slit_profiles(residual: NDArray[np.float64], usable: NDArray[np.bool_]) -> N
     total = sums.sum(axis=0) / np.sqrt(np.maximum(counts.sum(axis=0), 1))
     profiles = np.vstack([sums / np.sqrt(np.maximum(counts, 1)), total])
     return np.asarray(profiles - np.median(profiles, axis=1, keepdims=True))
+
+
+def levelled(profiles: NDArray[np.float64], degree: int = 2) -> NDArray[np.float64]:
+    """Return slit profiles less the polynomial that most of their rows follow.
+
+    A sky fitted to few rows goes astray in the others; without this, rows once masked would stay so.
+    """
+    from numpy.polynomial.legendre import legvander
+
+    basis = legvander(np.linspace(-1, 1, profiles.shape[1]), degree)
+    kept = np.ones(profiles.shape, bool)
+    rest = profiles
+    for _ in range(6):
+        kept = np.abs(rest) <= 2.5 * np.maximum(_robust_std(rest), 0.5)[:, None]
+        normal = np.einsum("by,yi,yj->bij", kept, basis, basis, optimize=True) + 1e-6 * np.eye(degree + 1)
+        right = np.einsum("by,yi->bi", kept * profiles, basis)
+        rest = profiles - np.linalg.solve(normal, right[..., None])[..., 0] @ basis.T
+    return np.asarray(rest)
 
 
 def _running_mean(profiles: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -80,6 +80,13 @@ def test_the_wings_of_a_bright_star_are_no_object():
         assert len(TraceObjects()(scene([300_000], [70], seed=seed))) == 1
 
 
+def test_what_the_edge_of_the_window_shows_is_no_object():
+    image = scene([2000], [90], seed=16)
+    rising = np.asarray(image.data) + 3 * np.exp(-0.5 * ((np.arange(NY) - 4) / 2.5) ** 2)[:, None]
+    traces = TraceObjects()(make_image(rising, unit="electron", header=image.header, variance=variance_of(image)))
+    assert len(traces) == 1
+
+
 def test_a_trace_that_leaves_the_blue_goes_on_straight():
     image = scene([2000], [60], seed=6)
     dark = np.array(image.data)
