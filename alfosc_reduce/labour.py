@@ -8,7 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,26 @@ def _read_raw(item: RawInput) -> Any:
 
 
 def protect(product: Any) -> None:
-    """Make the arrays of a product read-only, as far as they can be reached."""
+    """Make the arrays of a product read-only, in lists, tables, columns and uncertainties too."""
     import numpy as np
 
-    for member in product if isinstance(product, list) else [product]:
-        parts = {name: getattr(member, name, None) for name in ("data", "mask", "flags", "uncertainty")}
-        parts["uncertainty"] = getattr(parts["uncertainty"], "array", None)
-        for array in (*parts.values(), *vars(member).values()) if hasattr(member, "__dict__") else ():
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False
+    if isinstance(product, np.ndarray):
+        product.flags.writeable = False
+    for member in _members(product):
+        protect(member)
+
+
+def _members(product: Any) -> Iterable[Any]:
+    bases = {base.__name__ for base in type(product).__mro__}
+    if isinstance(product, Mapping):
+        return product.values()
+    if isinstance(product, (list, tuple)):
+        return product
+    if "Table" in bases:
+        return list(product.columns.values())
+    if bases & {"NDData", "NDUncertainty"} or is_dataclass(product):
+        return list(getattr(product, "__dict__", {}).values())
+    return ()
 
 
 def carry_out(order: Order, store_folder: str) -> Outcome:
