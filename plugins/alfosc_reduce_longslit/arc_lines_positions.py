@@ -202,7 +202,7 @@ def fit_profile(strips: Strips, groups: Groups, start: NDArray[np.float64], widt
         return float(np.median(np.log(fitted.chi + 1e-3)))
 
     first = np.log([max(width, 0.8), 0.4])
-    simplex = np.array([first, first + [0.15, 0], first + [0, 0.4]])
+    simplex = np.array([first, first + np.array([0.15, 0.0]), first + np.array([0.0, 0.4])])
     best = minimize(
         cost, first, method="Nelder-Mead", options={"maxfev": 40, "xatol": 0.01, "initial_simplex": simplex}
     )

@@ -136,18 +136,25 @@ def _unusable() -> int:
 def _scale(reference: CCDData, frame: CCDData) -> float:
     """Return by what `frame` must be multiplied to match `reference`: from bright pixels that both have unsaturated."""
     good = usable(reference) & usable(frame)
-    a, b = np.asarray(reference.data, np.float64), np.asarray(frame.data, np.float64)
-    bright = good & (b > max(np.percentile(b[good], 95), 0)) if good.any() else good
     nominal = float(reference.meta.get("EXPTIME", 1.0)) / max(float(frame.meta.get("EXPTIME", 1.0)), 1e-6)
-    if bright.sum() < 20 or not b[bright].sum() > 0:
+    if not good.any():
         return nominal
-    scale = float(np.median(a[bright] / b[bright]))
+    light = [np.asarray(image.data, np.float64) - np.median(image.data[good]) for image in (reference, frame)]
+    bright = good & (light[0] > 10 * _noise(reference)) & (light[1] > 10 * _noise(frame))
+    if bright.sum() < 20:
+        return nominal
+    scale = float(np.sum(light[0][bright] * light[1][bright]) / np.sum(np.square(light[1][bright])))
     if not 0.3 < scale / nominal < 3:
         log.warning(
             "%s is %.1f times as bright as its exposure time lets expect beside %s; the lamp was not steady.",
             name_of(frame), nominal / scale, name_of(reference),
         )  # fmt: skip
     return scale if scale > 0 else nominal
+
+
+def _noise(image: CCDData) -> NDArray[np.float64]:
+    variance = variance_of(image)
+    return np.sqrt(np.where(np.isfinite(variance), variance, np.maximum(np.asarray(image.data, np.float64), 1.0)))
 
 
 def _header(frames: list[CCDData], lamps: list[str]) -> Header:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_STRIPS = 30
 """Along the slit; each line is measured once a strip."""
+LEAST_HEIGHT = 8
+"""Rows of a strip: enough light, and far less than the lines bend."""
 
 
 def lit_rows(arc: CCDData) -> tuple[int, int]:
@@ -58,7 +60,7 @@ def cut_strips(arc: CCDData, rows: tuple[int, int], count: int = MOST_STRIPS) ->
 
     A saturated pixel in any row spoils the pixel of the strip.
     """
-    height = max((rows[1] - rows[0]) // count, 1)
+    height = min(max((rows[1] - rows[0]) // count, LEAST_HEIGHT), rows[1] - rows[0])
     count = (rows[1] - rows[0]) // height
     part = slice(rows[0], rows[0] + count * height)
     shape = (count, height, arc.shape[1])

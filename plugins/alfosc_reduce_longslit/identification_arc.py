@@ -14,7 +14,7 @@ from alfosc_reduce_longslit.identification import UNIT, Identification, Pattern,
 from alfosc_reduce_longslit.identification_expectation import (
     Axis,
     axis_of,
-    expectations_of,
+    expectation_of,
     known_lines,
     lamps_of,
 )
@@ -97,12 +97,12 @@ def identify_arc(
         )
     limits = (axis.start, axis.start + axis.step * len(spectrum))
     title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
-    for expectation in expectations_of(disperser, axis):
-        index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
-        match = identify(_pattern(found, axis, known.take(index), limits), expectation)
-        if is_certain(match):
-            return IdentifiedArc(axis, found, known.take(index), match, title)
-    raise _doubt(match, header, disperser.name, len(found))
+    expectation = expectation_of(disperser, axis)
+    index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
+    match = identify(_pattern(found, axis, known.take(index), limits), expectation)
+    if not is_certain(match):
+        raise _doubt(match, header, disperser.name, len(found))
+    return IdentifiedArc(axis, found, known.take(index), match, title)
 
 
 def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[float, float]) -> Pattern:

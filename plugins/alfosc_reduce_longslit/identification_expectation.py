@@ -65,19 +65,18 @@ def _binning(header: Header) -> float:
     return float(parts[min(axis, len(parts)) - 1]) if axis in (1, 2) else 1.0
 
 
-def expectations_of(disperser: Disperser, axis: Axis) -> list[Expectation]:
-    """Return what to expect of the scale, surest first.
+def expectation_of(disperser: Disperser, axis: Axis) -> Expectation:
+    """Return what to expect of the scale.
 
-    Where the instrument has measured the scale, a narrow expectation; then, or else, a wide one about the wavelength
-    range, with the bend of a usual grism.
+    Narrow where the instrument has measured it: wide enough for flexure and mounting, too narrow for another grism.
+    Else wide about the middle of the wavelength range, with the bend of a usual grism.
     """
     more = 0.0 if axis.sure else 120.0
+    if disperser.scale:
+        return Expectation(np.array(disperser.scale, np.float64), shift=160.0 + more)
     middle, dispersion = float(np.mean(disperser.wavelengths)), disperser.dispersion
     usual = np.array([middle, dispersion * UNIT, 0.045 * dispersion * UNIT, -0.01 * dispersion * UNIT])
-    wide = Expectation(usual, shift=300.0 + more, stretch=0.06, bend=(40.0, 25.0))
-    if not disperser.scale:
-        return [wide]
-    return [Expectation(np.array(disperser.scale, np.float64), shift=160.0 + more), wide]
+    return Expectation(usual, shift=300.0 + more, stretch=0.06, bend=(40.0, 25.0))
 
 
 def lamps_of(header: Header, given: str = "") -> list[str]:

@@ -73,7 +73,7 @@ def odds_of_strengths(height: NDArray[np.float64], strength: NDArray[np.float64]
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ranks, equal values sharing their mean rank."""
-    ordered, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     result: NDArray[np.float64] = (last - (counts - 1) / 2.0)[inverse]
     return result

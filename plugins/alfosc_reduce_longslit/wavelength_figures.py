@@ -87,7 +87,9 @@ def residuals(solution: WavelengthSolution) -> Figure:
         lower.plot(np.asarray(points["y"])[good], residual[good], ".", ms=2, color="0.4")
     wave = solution.lines["wavelength"].value[used]
     upper.plot(wave, np.asarray(solution.lines["residual"])[used], "o", ms=4, color="tab:blue", label="mean of a line")
-    upper.plot(wave, np.asarray(solution.lines["left_out"])[used], "x", ms=4, color="tab:red", label="predicted without it")
+    upper.plot(
+        wave, np.asarray(solution.lines["left_out"])[used], "x", ms=4, color="tab:red", label="predicted without it"
+    )
     limit = max(5 * solution.rms, 0.05)
     for axes, label in ((upper, "vacuum wavelength (Angstrom)"), (lower, "pixel along the slit")):
         axes.axhline(0, color="k", lw=0.6)

@@ -112,7 +112,7 @@ class WavelengthFit:
     @property
     def lines_used(self) -> NDArray[np.bool_]:
         """True for lines that took part."""
-        return self.used.any(axis=1)
+        return np.asarray(self.used.any(axis=1), bool)
 
     @property
     def rms(self) -> float:
@@ -209,8 +209,9 @@ def choose_degree(problem: Problem, usable: NDArray[np.bool_]) -> Degree:
         key=lambda degree: _prediction_error(thin, few, degree),
     )
     kept = _without_outliers(problem, usable, best)
+    along = [(y, tilt) for y in range(min(4, usable.shape[1])) for tilt in (range(1, 4) if y else (0,))]
     return min(
-        (replace(best, y=y, tilt=tilt) for y in range(min(4, usable.shape[1])) for tilt in (range(1, 4) if y else (0,))),
+        (replace(best, y=y, tilt=tilt) for y, tilt in along),
         key=lambda degree: _scatter(problem, kept, degree) * (1 + 0.001 * len(degree.terms())),
     )
 
@@ -275,7 +276,7 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
 
 
 def _studentised(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:
-    """Size of each line's mean residual in pixels, freed of how much the line draws the fit to itself.
+    """Size of each line's mean residual in pixels, freed of how much the line draws the fit.
 
     The geometric mean of the residuals with and without the line: that without it alone would condemn lines at the ends.
     """

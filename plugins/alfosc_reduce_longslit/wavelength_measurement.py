@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.identification_arc import IdentifiedArc
     from alfosc_reduce_longslit.line_profile import LineProfile
 
-WORST_ERROR = 0.12
+WORST_ERROR = 0.08
 """Positions with a larger error, in pixels, are not used."""
 WORST_DOUBT = 0.05
 """Lines whose wavelength is more uncertain than this, in pixels, are not used."""

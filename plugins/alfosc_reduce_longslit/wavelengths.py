@@ -151,7 +151,12 @@ def line_table(measured: MeasuredLines, identified: IdentifiedArc) -> QTable:
     table["used"] = fit.lines_used
     match = identified.match
     table.meta.update(
-        object=identified.title, score=match.score, margin=match.margin, found=len(identified.found), identified=len(match.found),
-        leave_one_out=fit.leave_one_out, degree=[fit.degree.x, fit.degree.y, fit.degree.tilt],
-    )  # fmt: skip
+        object=identified.title,
+        score=match.score,
+        margin=match.margin,
+        found=len(identified.found),
+        identified=len(match.found),
+        leave_one_out=fit.leave_one_out,
+        degree=[fit.degree.x, fit.degree.y, fit.degree.tilt],
+    )
     return table
