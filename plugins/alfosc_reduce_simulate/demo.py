@@ -55,13 +55,18 @@ class SpectroscopyDemo:
             If the truth or a product is missing.
         """
         from alfosc_reduce.products import load
+        from alfosc_reduce_simulate.combined import judge_combined
         from alfosc_reduce_simulate.judgement import judge_exposure, judge_frames
 
         truth = load(folder / TRUTH)
-        sentences = judge_frames(truth, folder / "reduced")
-        if not sentences:
+        found = judge_frames(truth, folder / "reduced")
+        if not found:
             raise DataError(f"{folder}: the truth knows no exposure of a target; make the demo again")
-        return [judge_exposure(truth, file, path) for file, path in sentences]
+        single = [judge_exposure(truth, file, path) for file, path in found]
+        targets: dict[Path, list[str]] = {}
+        for file, path in found:
+            targets.setdefault(path.parent.parent, []).append(file)
+        return single + [judge_combined(truth, files, place) for place, files in targets.items() if len(files) > 1]
 
 
 def demo_night(instrument: Instrument) -> Night:

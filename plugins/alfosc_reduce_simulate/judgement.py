@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 RANGE = (4000.0, 9000.0)
 """Angstrom within which fluxes are judged."""
-_C = 299_792_458.0
+C = 299_792_458.0
+"""Speed of light, m/s."""
 _TELLURIC = ((6840.0, 6960.0), (7150.0, 7350.0), (7570.0, 7720.0), (8080.0, 8380.0))
 
 
@@ -40,6 +41,8 @@ class Verdict:
         Median and robust standard deviation of (flux - truth) / error.
     signal_to_noise
         Median flux over error.
+    velocity
+        Error of the barycentric correction in the header, m/s; nan without one.
     """
 
     wavelength_rms: float
@@ -50,6 +53,7 @@ class Verdict:
     pull_mean: float
     pull_std: float
     signal_to_noise: float
+    velocity: float
 
     def sentence(self, name: str) -> str:
         """Return the verdict in words."""
@@ -57,7 +61,8 @@ class Verdict:
             f"{name}: wavelengths are right to {self.wavelength_rms:.2f} A rms ({self.pixel_rms:.3f} px, worst "
             f"{self.wavelength_worst:.2f} A); flux over truth is {self.flux_ratio:.3f}, its shape right to "
             f"{100 * self.flux_scatter:.1f} %; error bars: (flux - truth)/error has mean {self.pull_mean:+.2f} and "
-            f"standard deviation {self.pull_std:.2f}; median signal to noise {self.signal_to_noise:.0f} a pixel"
+            f"standard deviation {self.pull_std:.2f}; median signal to noise {self.signal_to_noise:.0f} a pixel; "
+            f"the barycentric velocity is right to {abs(self.velocity):.0f} m/s"
         )
 
 
@@ -132,11 +137,11 @@ def compare(truth: Truth, file: str, spectrum: Any, source: int = 0) -> Verdict:
     supported = (flags & int(Flag.EXTRAPOLATED_WAVELENGTH)) == 0
     miss = (wavelength - true["wavelength"])[supported]
     step = np.gradient(true["wavelength"])[supported]
-    good = _judged(true["wavelength"]) & ~np.asarray(spectrum.mask, bool)
+    good = judged(true["wavelength"]) & ~np.asarray(spectrum.mask, bool)
     expected = true["flux"] * slit_factor(truth, file, source, part)
-    return _verdict(
-        miss, step, _flux(spectrum)[good], expected[good], np.sqrt(spectrum_variance(spectrum))[good] * _unit(spectrum)
-    )
+    error = np.sqrt(spectrum_variance(spectrum)) * unit_of(spectrum)
+    velocity = float(header.get("VELOSYS", np.nan)) - truth.velocity(file)
+    return _verdict(velocity, miss, step, flux_of(spectrum)[good], expected[good], error[good])
 
 
 def slit_factor(truth: Truth, file: str, source: int, part: slice) -> NDArray[np.float64]:
@@ -152,12 +157,18 @@ def slit_factor(truth: Truth, file: str, source: int, part: slice) -> NDArray[np
 
 def topocentric_vacuum(wavelength: NDArray[np.float64], header: Any) -> NDArray[np.float64]:
     """Undo what a header says was done to wavelengths: the velocity correction, then the step from vacuum to air."""
-    if str(header.get("AIRORVAC", "VACUUM")).upper().startswith("AIR"):
-        square = (1e4 / wavelength) ** 2
-        wavelength = wavelength * (1 + 8.34254e-5 + 2.406147e-2 / (130 - square) + 1.5998e-4 / (38.9 - square))
+    wavelength = vacuum(wavelength, header)
     if str(header.get("SPECSYS", "TOPOCENT")).upper().startswith(("BARY", "HELIO")):
-        wavelength = wavelength / (1 + float(header.get("VELOSYS", 0.0)) / _C)
+        wavelength = wavelength / (1 + float(header.get("VELOSYS", 0.0)) / C)
     return wavelength
+
+
+def vacuum(wavelength: NDArray[np.float64], header: Any) -> NDArray[np.float64]:
+    """Return vacuum wavelengths in Angstrom for those of the medium in the header (Ciddor 1996, after Morton 2000)."""
+    if not str(header.get("AIRORVAC", "VACUUM")).upper().startswith("AIR"):
+        return wavelength
+    square = (1e4 / wavelength) ** 2
+    return wavelength * (1 + 8.34254e-5 + 2.406147e-2 / (130 - square) + 1.5998e-4 / (38.9 - square))
 
 
 def _pixels(truth: Truth, header: Any, size: int, total: int) -> slice:
@@ -168,14 +179,16 @@ def _pixels(truth: Truth, header: Any, size: int, total: int) -> slice:
     return slice(first, first + size)
 
 
-def _judged(wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+def judged(wavelength: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where fluxes are judged: inside `RANGE`, outside the telluric bands."""
     good = (wavelength > RANGE[0]) & (wavelength < RANGE[1])
     for first, last in _TELLURIC:
         good &= (wavelength < first) | (wavelength > last)
     return good
 
 
-def _unit(spectrum: Any) -> float:
+def unit_of(spectrum: Any) -> float:
+    """Return the unit of the flux in erg / (s cm2 Angstrom); raises `DataError` if it is no flux."""
     from astropy import units as u
 
     try:
@@ -186,11 +199,13 @@ def _unit(spectrum: Any) -> float:
         ) from None
 
 
-def _flux(spectrum: Any) -> NDArray[np.float64]:
-    return np.asarray(spectrum.flux.value, dtype=np.float64) * _unit(spectrum)
+def flux_of(spectrum: Any) -> NDArray[np.float64]:
+    """Return the flux in erg / (s cm2 Angstrom)."""
+    return np.asarray(spectrum.flux.value, dtype=np.float64) * unit_of(spectrum)
 
 
 def _verdict(
+    velocity: float,
     miss: NDArray[np.float64],
     step: NDArray[np.float64],
     flux: NDArray[np.float64],
@@ -210,12 +225,14 @@ def _verdict(
         wavelength_worst=float(np.abs(miss).max()),
         pixel_rms=float(np.sqrt(np.mean((miss / step) ** 2))),
         flux_ratio=float(np.median(ratio)),
-        flux_scatter=_robust(ratio),
+        flux_scatter=robust(ratio),
         pull_mean=float(np.median(pull)),
-        pull_std=_robust(pull),
+        pull_std=robust(pull),
         signal_to_noise=float(np.median(flux / error)),
+        velocity=velocity,
     )
 
 
-def _robust(values: NDArray[np.float64]) -> float:
+def robust(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation by the median deviation."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))

@@ -52,6 +52,11 @@ class Truth:
     sign: int
     pixel_scale: float
 
+    def velocity(self, file: str) -> float:
+        """Return what makes a velocity measured on a frame barycentric, m/s."""
+        row = self.frames[list(self.frames["file"]).index(file)]
+        return float(row["velocity"].to_value("m/s"))
+
     def of(self, file: str, source: int = 0) -> dict[str, NDArray[np.float64]]:
         """Return the columns of one source on one frame by name; raises `KeyError` if it was not simulated."""
         wanted = (self.spectra["file"] == file) & (self.spectra["source"] == source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from alfosc_reduce_simulate import SpectroscopyDemo
+from alfosc_reduce_simulate.combined import expectation, judge_combined
 from alfosc_reduce_simulate.judgement import compare, judge_frames, nearest, slit_factor, topocentric_vacuum
 from astropy import units as u
 from astropy.io.fits import Header
@@ -98,6 +99,29 @@ def test_the_demo_judges_what_lies_in_its_folder(small_night, tmp_path):
     files = [path.name for kind in ("standard", "object") for path in small_night.files(kind)]
     for file in files:
         save(SpectrumList([reduced(small_night, file)]), folder / f"{file.removesuffix('.fits')}_spec1d.fits")
+    with pytest.raises(DataError, match="no combined spectrum"):
+        SpectroscopyDemo().judge(tmp_path)
+    both = reduced(small_night, files[-1])
+    save(SpectrumList([both]), folder.parent / "TEST_Grism_4_Slit_1.0_WG345_spec1d.fits")
     sentences = SpectroscopyDemo().judge(tmp_path)
-    assert len(sentences) == 3
-    assert all("flux over truth is 1.0" in text or "flux over truth is 0.99" in text for text in sentences)
+    assert len(sentences) == 4
+    assert "3 exposures combined" in sentences[-1]
+    assert all("flux over truth is 1.0" in text or "flux over truth is 0.99" in text for text in sentences[:3])
+
+
+def test_a_combination_of_two_exposures_is_judged(small_night, tmp_path):
+    from specutils import SpectrumList
+
+    files = [path.name for path in small_night.files("object")]
+    truth = small_night.truth
+    cards = {"SPECSYS": "BARYCENT", "VELOSYS": truth.velocity(files[0])}
+    spectrum = reduced(small_night, files[0], cards=cards.items())
+    moved = spectrum.spectral_axis.value * (1 + cards["VELOSYS"] / 299_792_458) * u.Angstrom
+    scaled = {"COMB0001": files[0], "CSCL0001": 1.04, "COMB0002": files[1], "CSCL0002": 1.0}
+    header = Header(dict(spectrum.meta["header"]) | scaled)
+    flux = expectation(truth, files[1], moved.value)
+    right = make_spectrum(moved, flux * FLUX, variance=(0.02 * flux + 1e-20) ** 2, header=header)
+    save(SpectrumList([right]), tmp_path / "TEST_setup_spec1d.fits")
+    sentence = judge_combined(truth, files, tmp_path)
+    assert "2 exposures combined: flux over truth is 1.000" in sentence
+    assert compare(truth, files[0], spectrum).velocity == 0
