@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REACH = 2.5
 """Widths (FWHM) from the trace within which the profile may differ from a Moffat function."""
 SPACING = 0.25
-TERMS = 3
+TERMS = 5
 _NODES = np.array([-0.3872983346207417, 0.0, 0.3872983346207417])
 _WEIGHTS = np.array([5.0, 8.0, 5.0]) / 18
 
@@ -121,5 +121,7 @@ def correction_weights(f: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def slit_terms(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the polynomials along x by which C changes, shape (terms, ...)."""
-    return np.stack([np.ones_like(t), t, 1.5 * t**2 - 0.5])
+    """Return the Legendre polynomials along x by which C changes, shape (terms, ...)."""
+    from numpy.polynomial.legendre import legvander
+
+    return np.moveaxis(np.asarray(legvander(t, TERMS - 1)), -1, 0)

@@ -7,7 +7,7 @@ import pytest
 from alfosc_reduce_longslit.boxcar import ExtractBoxcar
 from alfosc_reduce_longslit.extraction import ExtractOptimal
 from alfosc_reduce_longslit.products import Traces, WavelengthSolution
-from alfosc_reduce_longslit.profile import Profile, moffat, scaled
+from alfosc_reduce_longslit.profile import TERMS, Profile, correction_size, moffat, scaled
 from alfosc_reduce_longslit.sky_noise import light_of_objects
 from astropy.io.fits import Header
 from astropy.table import QTable
@@ -251,9 +251,9 @@ def test_figures_are_drawn():
 
 def test_a_profile_sums_to_one():
     u, x = np.arange(-400, 401)[:, None], np.arange(500.0)[None, :]
-    correction = np.zeros((23, 3))
+    correction = np.zeros((correction_size(), TERMS))
     correction[8:14, 0] = 0.1
     correction[10, 1] = -0.1
-    for bent in (np.zeros((23, 3)), correction):
+    for bent in (0 * correction, correction):
         total = Profile((4.0, 0.5, 0.2, 2.5, 0.3, 0.1), bent, 500)(u, x).sum(axis=0)
         np.testing.assert_allclose(total, 1, atol=1e-3)
