@@ -69,7 +69,7 @@ def merge_close(lines: KnownLines, separation: NDArray[np.float64]) -> KnownLine
             near = (np.abs(lines.wavelength - lines.wavelength[line]) < separation[line]) & (home < 0)
             home[near] = line
     leaders, member = np.unique(home, return_inverse=True)
-    weight = np.bincount(member, lines.strength)
+    weight = np.asarray(np.bincount(member, lines.strength), np.float64)
     all_mean = np.bincount(member, lines.strength * lines.wavelength) / weight
     counted = np.where(lines.strength >= COUNTED * lines.strength[leaders][member], lines.strength, 0.0)
     mean = np.bincount(member, counted * lines.wavelength) / np.bincount(member, counted)

@@ -133,7 +133,7 @@ def _model(
     strip = np.broadcast_to(np.arange(shape[0])[None, :, None], index.shape)
     good = index >= 0
     flat = np.bincount((strip * shape[1] + index)[good], light[good], minlength=shape[0] * shape[1])
-    return flat.reshape(shape)
+    return np.asarray(flat.reshape(shape), np.float64)
 
 
 def _refit(

@@ -72,7 +72,7 @@ def cut_strips(arc: CCDData, rows: tuple[int, int], count: int = MOST_STRIPS) ->
     spoilt = (number < 0.6 * height) | _saturated(arc)[part].reshape(shape).any(axis=1)
     variance = np.where(number > 0, noise.sum(axis=1) / safe**2, 1.0)
     y = rows[0] + height * np.arange(count) + (height - 1) / 2
-    return Strips(data.sum(axis=1) / safe, np.maximum(variance, 1e-12), ~spoilt, y)
+    return Strips(data.sum(axis=1) / safe, np.maximum(variance, 1e-12), ~spoilt, np.asarray(y, np.float64))
 
 
 def _variance(arc: CCDData) -> NDArray[np.float64]:
@@ -82,11 +82,11 @@ def _variance(arc: CCDData) -> NDArray[np.float64]:
         return np.where(np.isfinite(variance) & (variance > 0), variance, np.nanmedian(variance))
     data = np.asarray(arc.data, np.float64)
     floor = 1.4826 * np.median(np.abs(data - np.median(data)))
-    return np.maximum(data, 0) + max(floor, 1.0) ** 2
+    return np.asarray(np.maximum(data, 0) + max(float(floor), 1.0) ** 2, np.float64)
 
 
 def _saturated(arc: CCDData) -> NDArray[np.bool_]:
-    return (flags_of(arc) & int(Flag.SATURATED)) != 0
+    return np.asarray((flags_of(arc) & int(Flag.SATURATED)) != 0, bool)
 
 
 def name_of(arc: CCDData) -> str:

@@ -50,8 +50,7 @@ class Expectation:
 
     def wavelength(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected wavelength in Angstrom at positions in detector pixels."""
-        result: NDArray[np.float64] = np.polynomial.polynomial.polyval(position / UNIT, self.coefficients)
-        return result
+        return np.asarray(np.polynomial.polynomial.polyval(position / UNIT, self.coefficients), np.float64)
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,8 @@ def _comb(
     row = np.broadcast_to(np.arange(len(positions))[:, None], positions.shape)
     index = (row * cells + np.where(good, cell, 0).astype(np.intp))[good]
     values = np.broadcast_to(weights, positions.shape)[good]
-    return np.bincount(index, values, minlength=len(positions) * cells).reshape(len(positions), cells)
+    summed = np.bincount(index, values, minlength=len(positions) * cells).reshape(len(positions), cells)
+    return np.asarray(summed, np.float64)
 
 
 def _correlate(
@@ -238,7 +238,7 @@ def _highest(
     flat = correlation.ravel()
     order = np.argpartition(flat, -min(count, flat.size))[-count:]
     row, column = np.unravel_index(order, correlation.shape)
-    return shifted(scales[row], lags[column] * CELL), flat[order]
+    return shifted(scales[row], np.asarray(lags[column] * CELL, np.float64)), flat[order]
 
 
 def _apart(trials: NDArray[np.float64], pattern: Pattern, count: int) -> list[NDArray[np.float64]]:
@@ -299,8 +299,7 @@ def match(
 def dispersion(coefficients: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Angstrom a detector pixel at positions."""
     slope = np.polynomial.polynomial.polyder(coefficients)
-    result: NDArray[np.float64] = np.polynomial.polynomial.polyval(position / UNIT, slope) / UNIT
-    return result
+    return np.asarray(np.polynomial.polynomial.polyval(position / UNIT, slope) / UNIT, np.float64)
 
 
 def _fit(

@@ -57,8 +57,7 @@ class IdentifiedArc:
     def wavelength(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the wavelength in Angstrom at pixels of the middle row."""
         position = self.axis.position(np.asarray(x, np.float64))
-        result: NDArray[np.float64] = np.polynomial.polynomial.polyval(position / UNIT, self.match.coefficients)
-        return result
+        return np.asarray(np.polynomial.polynomial.polyval(position / UNIT, self.match.coefficients), np.float64)
 
     def unidentified(self) -> NDArray[np.float64]:
         """Return the pixels of the lines that were found and not identified."""
@@ -135,8 +134,8 @@ def _doubt(match: Identification, header: Header, grism: str, found: int) -> Dat
         f"arc {_name(header)}: its lines cannot be identified beyond doubt as {header.get('LAMP', 'these lamps')} "
         f"through {grism}: the best of all matches explains {len(match.found)} of {found} lines, with odds of "
         f"e^{match.score:.0f} against chance and e^{match.margin:.0f} against the next best (e^{LEAST_SCORE:.0f} and "
-        f"e^{LEAST_MARGIN:.0f} are needed). Check that grism and lamps in the header are what was in the beam, or leave "
-        "this arc out"
+        f"e^{LEAST_MARGIN:.0f} are needed). Check that grism and lamps in the header are what was in the beam, or "
+        "leave this arc out"
     )
 
 

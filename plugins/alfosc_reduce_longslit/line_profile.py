@@ -62,4 +62,4 @@ def _cumulative(u: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
 
 def _integrated(u: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     density = np.exp(-0.5 * np.square(u / scale)) / np.sqrt(2 * np.pi)
-    return u * _cumulative(u, scale) + scale * density
+    return np.asarray(u * _cumulative(u, scale) + scale * density, np.float64)

@@ -74,7 +74,7 @@ def residuals(solution: WavelengthSolution) -> Figure:
     meta = solution.lines.meta
     used = np.asarray(solution.lines["used"], bool)
     figure = _figure(
-        f"Arc {meta.get('object', '')}: {int(used.sum())} lines, rms {solution.rms:.3f} px, "
+        f"Arc {meta.get('object', '')}: {int(used.sum())} lines\nrms {solution.rms:.3f} px, "
         f"a line left out {meta['leave_one_out']:.3f} px, degree {meta['degree'][0]} x {meta['degree'][1]}"
     )
     upper, lower = figure.subplots(2, 1)
@@ -118,6 +118,6 @@ def tilt(solution: WavelengthSolution) -> Figure:
         right.semilogy(wave_row, solution.error, color="tab:blue")
         for edge in solution.wavelengths:
             right.axvline(edge, color="0.6", ls="--", lw=0.8)
-        right.set_xlabel("vacuum wavelength (Angstrom); dashed: last lines")
-        right.set_ylabel("standard error (Angstrom)")
+        right.set_xlabel("vacuum wavelength (Angstrom)")
+        right.set_ylabel("standard error (Angstrom); dashed: last lines")
     return figure

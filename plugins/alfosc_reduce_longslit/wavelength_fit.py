@@ -154,7 +154,7 @@ class Problem:
         count = np.maximum(np.isfinite(self.points.error).sum(axis=1, keepdims=True), 1)
         systematic = np.square(self.points.systematic) + SYSTEMATIC**2
         variance = np.square(self.points.error) + count * systematic[:, None]
-        return 1 / variance
+        return np.asarray(1 / variance, np.float64)
 
 
 def terms_at(
@@ -272,13 +272,13 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
         used[score.argmax()] = False
     residual = _left_out(problem, used, degree)
     scale = np.maximum(problem.points.error, 1.4826 * np.median(np.abs(residual[used])))
-    return used & (np.abs(residual) < _POINT_REJECT * scale)
+    return np.asarray(used & (np.abs(residual) < _POINT_REJECT * scale), bool)
 
 
 def _studentised(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:
     """Size of each line's mean residual in pixels, freed of how much the line draws the fit.
 
-    The geometric mean of the residuals with and without the line: that without it alone would condemn lines at the ends.
+    The geometric mean of the residuals with and without the line: the latter alone would condemn lines at the ends.
     """
     design, matrix, right = _normal(problem, used, degree)
     total = matrix.sum(axis=0)

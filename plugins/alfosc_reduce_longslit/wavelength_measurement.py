@@ -108,7 +108,7 @@ def measure_arc(arc: ArcStrips, identified: IdentifiedArc) -> MeasuredLines:
         Its lines.
     """
     match, found = identified.match, identified.found
-    scale = np.gradient(identified.wavelength(np.arange(arc.shape[1])))
+    scale = np.gradient(identified.wavelength(np.arange(arc.shape[1], dtype=np.float64)))
     lines = _with_unknown(identified.known.take(match.known), len(found) - len(match.found))
     x = np.concatenate([found.x[match.found], identified.unidentified()])
     height = np.concatenate([found.height[match.found], np.delete(found.height, match.found)])
@@ -212,7 +212,7 @@ def strip_shifts(strips: Strips, spectrum: NDArray[np.float64], reach: int = 12)
     left, top, right = value[row, peak - 1], value[row, peak], value[row, peak + 1]
     shift = lags[peak] + 0.5 * (left - right) / np.minimum(left - 2 * top + right, -1e-30)
     if len(shift) < 6:
-        return shift - np.median(shift)
+        return np.asarray(shift - np.median(shift), np.float64)
     good = np.abs(shift - np.median(shift)) < reach - 2
     result: NDArray[np.float64] = Polynomial.fit(strips.y[good], shift[good], 3)(strips.y)
     return result
