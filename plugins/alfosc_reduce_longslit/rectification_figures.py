@@ -24,7 +24,7 @@ def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     axes = figure.add_subplot()
     height = image.shape[0] * float(image.meta.get("CDELT2", 1.0))
     edges = grid.edges()
-    low, high = limits_of(np.asarray(image.data)[usable])
+    low, high = limits_of(np.asarray(image.data)[usable & _quiet(image)])
     # A logarithmic axis bends less than a pixel on this picture only if drawn by its own edges.
     mesh = axes.pcolorfast(
         edges, np.linspace(0, height, image.shape[0] + 1), shown, cmap="viridis", vmin=low, vmax=high
@@ -34,6 +34,16 @@ def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {image.meta.get('FILENAME', '')}".strip(), fontsize=10)
     figure.colorbar(mesh, ax=axes, label=image.unit.to_string(), pad=0.01)
     return figure
+
+
+def _quiet(image: CCDData) -> np.ndarray:
+    """Return which columns are not much noisier than usual: where there is hardly light colours show nothing else."""
+    if image.uncertainty is None:
+        return np.ones(image.shape, bool)
+    noise = np.median(np.asarray(image.uncertainty.array), axis=0)
+    positive = noise[noise > 0]
+    limit = 9 * np.median(positive) if positive.size else np.inf
+    return np.broadcast_to(noise <= limit, image.shape)
 
 
 def limits_of(values: np.ndarray) -> tuple[float, float]:

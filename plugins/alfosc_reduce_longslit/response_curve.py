@@ -30,7 +30,8 @@ class Curve:
         Of each point from the curve without it and its group, shape (n,); NaN for the outermost used points, which
         the curve without them does not reach.
     score
-        `predicted_residual` over its standard error (of the outermost points too), shape (n,).
+        `predicted_residual` (of the outermost points too) in units that make it comparable with the error of the
+        point itself, shape (n,).
     used
         Which points were kept, shape (n,).
     scatter
@@ -94,16 +95,26 @@ def fit_curve(
     group = np.arange(len(x)) if group is None else group
     scatter = 0.003
     while True:
-        weight = np.where(used, 1 / (error**2 + scatter**2), 0)
+        weight = _weights(error, scatter, used, group)
         curve = _best(x, y, weight, used, span, group)
-        before, scatter = scatter, _scatter_beyond(curve.residual[used], error[used])
-        score = np.abs(curve.score) * np.sqrt((error**2 + before**2) / (error**2 + scatter**2))
-        worst = int(np.argmax(np.where(used, score, 0)))
+        scatter = _scatter_beyond(curve.residual[used], error[used])
+        score = np.abs(curve.score) / np.hypot(error, scatter)
+        # The outermost points hold the ends of the curve; nothing but extrapolation could speak against them.
+        judged = used & np.isfinite(curve.predicted_residual)
+        worst = int(np.argmax(np.where(judged, score, 0)))
         if score[worst] <= _REJECT or used.sum() <= 8:
             break
         used[worst] = False
-    weight = np.where(used, 1 / (error**2 + scatter**2), 0)
+    weight = _weights(error, scatter, used, group)
     return _fit(x, y, weight, used, curve.knots, scatter, group)
+
+
+def _weights(
+    error: NDArray[np.float64], scatter: float, used: NDArray[np.bool_], group: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the weights of points; those of a group share one scatter, which does not average down."""
+    members = np.bincount(group, weights=used, minlength=int(group.max(initial=0)) + 1)[group]
+    return np.asarray(np.where(used, 1 / (error**2 + np.maximum(members, 1) * scatter**2), 0), np.float64)
 
 
 def _best(
@@ -117,10 +128,13 @@ def _best(
     most = max(1, min(_MAXIMUM_PIECES, int(used.sum()) // 3 - 3))
     curves = [_fit(x, y, weight, used, _knots(x[used], n, span), 0.0, group) for n in range(1, most + 1)]
     inner = used & np.isfinite(curves[0].predicted_residual)
-    squares = np.array([(weight * curve.predicted_residual**2)[inner] for curve in curves])
+    numbers, place = np.unique(group[inner], return_inverse=True)
+    squares = np.array(
+        [np.bincount(place, (weight * curve.predicted_residual**2)[inner], len(numbers)) for curve in curves]
+    )
     means = squares.mean(axis=1)
     best = int(np.argmin(means))
-    # The difference from the best is judged point by point: both predict the same points.
+    # The difference from the best is judged group by group: both predict the same points.
     for i in range(best):
         difference = squares[i] - squares[best]
         if difference.mean() <= difference.std() / np.sqrt(len(difference)):
@@ -157,10 +171,10 @@ def _fit(
     coefficients = covariance @ (design.T @ (weight * y))
     residual = y - design @ coefficients
     predicted, inflation = _predicted(residual, design @ covariance @ (design * weight[:, None]).T, group)
-    deviation = predicted * np.sqrt(weight / inflation)
+    score = predicted / np.sqrt(inflation)
     outermost = [group[used][np.argmin(x[used])], group[used][np.argmax(x[used])]]
     predicted[np.isin(group, outermost) | (x < x[used].min()) | (x > x[used].max())] = np.nan
-    return Curve(knots, coefficients, covariance, residual, predicted, deviation, used, scatter)
+    return Curve(knots, coefficients, covariance, residual, predicted, score, used, scatter)
 
 
 def _predicted(
