@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import flags_of, usable, variance_of
 from alfosc_reduce_longslit.sky_noise import exchange_photons, light_of_objects, photon_scale
 
@@ -54,17 +55,23 @@ def background_of(image: CCDData, sky: CCDData | None) -> Background:
     """Take the light of the objects out of the noise of a frame.
 
     `subtract_sky` puts a smooth model of that light into the variance; it can be worked out again from the frame.
+    Raises `DataError` if no usable pixel holds anything.
     """
-    data, good = np.asarray(image.data, np.float64), usable(image)
+    noise = variance_of(image)
+    good = usable(image) & np.isfinite(noise)
+    if not np.any(np.asarray(image.data)[good]):
+        name = image.header.get("FILENAME", "this frame")
+        raise DataError(f"{name}: no usable pixel holds any light, there is nothing to extract; exclude the frame")
+    data = np.where(good, np.asarray(image.data, np.float64), 0)
     read_noise = float(image.header.get("RDNOISE", 0))
-    level = np.zeros_like(data) if sky is None else np.asarray(sky.data, np.float64)
+    level = np.zeros_like(data) if sky is None else np.nan_to_num(np.asarray(sky.data, np.float64))
     own = np.zeros_like(data) if sky is None or sky.uncertainty is None else variance_of(sky)
     own = np.where(np.isfinite(own), own, 0)
-    variance = np.maximum(variance_of(image) - own, 1e-6)
+    variance = np.maximum(np.where(good, noise, 1) - own, 1e-6)
     light = light_of_objects(data, level, read_noise, good)
     scale = photon_scale(variance, level + light, read_noise)
     clean = exchange_photons(variance, level + light, level, scale)
-    floor = 0.5 * np.median(clean[good]) if good.any() else 1.0
+    floor = 0.5 * np.median(clean[good])
     clean = np.maximum(clean, np.minimum(floor, scale**2 * max(read_noise, 0.1) ** 2))
     return Background(data, clean, scale, level, np.sqrt(own), good, flags_of(image), read_noise)
 

@@ -124,6 +124,7 @@ def frame_of(image: CCDData) -> Frame:
     if not good.any() or not np.isfinite(variance[good]).all():
         name = image.header.get("FILENAME", "this frame")
         raise DataError(f"{name}: no usable pixel with a variance to find objects in; exclude the frame")
+    data, variance = np.where(good, data, 0), np.where(good, variance, 1)
     return Frame(data, variance, without_outliers(data, variance, good))
 
 

@@ -146,6 +146,8 @@ def _fit_correction(samples: ProfileSamples, shape: tuple[float, ...], t: NDArra
     model = moffat(samples.u, t, shape)
     scale = _block_scale(model, samples.value, 1 / samples.error)
     use = np.isfinite(samples.error) & (scale > 0.2)
+    if not use.any():
+        return np.zeros((correction_size(), TERMS))
     design = _correction_design(samples.u, t, shape, use)
     weight = (scale * model / samples.error)[use]
     target = (samples.value / np.where(scale > 0.2, scale, 1) / model - 1)[use]

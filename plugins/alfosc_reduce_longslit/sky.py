@@ -53,9 +53,11 @@ class SubtractSky(Step):
         """Return the sky-subtracted frame and the sky; raises `DataError` if there is nothing to fit."""
         check_frame(image, wavelengths)
         data = np.asarray(image.data, dtype=np.float64)
-        good = usable(image)
+        good = usable(image) & np.isfinite(variance_of(image))
         read_noise = float(image.header.get("RDNOISE", 0))
-        model = model_sky(data, variance_of(image), good, wavelengths.map(), read_noise=read_noise, degree=self.degree)
+        noise = np.where(good, variance_of(image), 1)
+        calm = np.where(good, data, 0)
+        model = model_sky(calm, noise, good, wavelengths.map(), read_noise=read_noise, degree=self.degree)
         residual = data - model.sky
         light = light_of_objects(residual, model.sky, read_noise, good)
         variance = exchange_photons(model.variance, model.sky, model.sky + light, model.scale)
