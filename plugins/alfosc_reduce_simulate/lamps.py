@@ -21,7 +21,7 @@ FAINTEST_EFFICIENCY = 0.01
 """Below this efficiency of grism 4 strengths say too little of a lamp."""
 ARC_GLOW = 90.0
 """Electrons a second of continuum and scattered light of the arcs, an unbinned pixel."""
-HALOGEN_PEAK = 1.3e3
+HALOGEN_PEAK = 2.5e3
 """Electrons a second in an unbinned pixel at the brightest wavelength of the halogen lamp."""
 HALOGEN_TEMPERATURE = 2350.0
 """Colour temperature in kelvin, from the real flats over the efficiency."""
