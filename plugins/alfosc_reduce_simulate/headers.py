@@ -137,7 +137,7 @@ def _names(night: Night, exposure: Exposure) -> dict[str, Any]:
 
 def _observed(ra: float, dec: float, time: datetime, site: EarthLocation) -> tuple[float, float, float]:
     """Return azimuth, zenith distance and hour angle in radians, without refraction."""
-    import erfa
+    import erfa  # type: ignore[import-untyped]
 
     day = (time - time.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 86400
     start = time.toordinal() - 678576
