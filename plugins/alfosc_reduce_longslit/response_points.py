@@ -110,7 +110,8 @@ def measure_points(spectrum: Spectrum, instrument: Instrument, *, mask_lines: bo
     if mask_lines:
         reason[inside(low, high, balmer_regions())] = "balmer"
     reason[inside(low, high, TELLURIC_BANDS)] = "telluric"
-    points = Points(frame, star.name, airmass, low, high, response, error / np.abs(rate), reason)
+    relative = np.divide(error, np.abs(rate), out=np.full(len(rate), np.inf), where=np.abs(rate) > 0)
+    points = Points(frame, star.name, airmass, low, high, response, relative, reason)
     return points.only(_trustworthy(points))
 
 
