@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any
 
 from alfosc_reduce.errors import ConfigurationError
@@ -50,6 +52,11 @@ class Processes(ProcessPoolExecutor):
             super().__init__(jobs, mp_context=context, initializer=_prepare, initargs=(self._watched,))
             self.submit(int).cancel()
 
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Send a task to a worker."""
+        with _without_script():
+            return super().submit(fn, *args, **kwargs)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for what was submitted, or end the workers whatever they are at."""
         if not wait:
@@ -70,6 +77,17 @@ def _prepare(lifeline: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the caller's script from new processes, which would run it again: they need nothing of it."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -52,6 +54,19 @@ def test_same_bits_on_a_dask_cluster_and_a_lost_worker_costs_its_task_only(
     assert broken.code == 1 and [n for n, s in broken.states.items() if s == "failed"] == ["touch[toy5]"]
     assert "its process was lost" in broken.tasks["touch[toy5]"]["message"]
     assert list(broken.states.values()).count("done") == 22
+
+
+def test_a_plain_script_is_not_run_again_by_the_workers(night: Path) -> None:
+    script = night / "mine.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from alfosc_reduce.reduction import Choices, reduce\n"
+        "with open('ran', 'a') as stream: stream.write('once')\n"
+        "raise SystemExit(reduce(Path('recipe.toml'), Choices(jobs=2)))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], cwd=night, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (night / "ran").read_text() == "once"
 
 
 def test_no_cluster_is_told() -> None:
