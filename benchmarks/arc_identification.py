@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from alfosc_reduce_longslit.arc_lines import background, find_lines
+from alfosc_reduce_longslit.identification_arc import identify_arc
+from alfosc_reduce_longslit.line_profile import LineProfile
 from astropy.io import fits
 
 from alfosc_reduce import DataError, get_instrument
 from alfosc_reduce.instrument import Disperser
-from alfosc_reduce_longslit.arc_lines import background, find_lines
-from alfosc_reduce_longslit.identification_arc import identify_arc
-from alfosc_reduce_longslit.line_profile import LineProfile
 
 GRISMS = (3, 4, 5, 7, 8, 10, 11, 17, 18, 19, 20)
 CHANGES = ("shifted", "half missing", "half false", "noisy", "binned 2", "binned 4", "window", "flipped")
@@ -93,7 +93,7 @@ def header_of(arc: Arc, grism: int, shift: float = 0.0, sign: float = 1.0) -> fi
 
 
 def verdict(arc: Arc, header: fits.Header, instrument: object) -> tuple[str, float, float]:
-    """Return solved, refused or wrong, the root mean square against the arc's own wavelengths in pixels, and the margin."""
+    """Return solved, refused or wrong, the rms against the arc's own wavelengths in pixels, and the margin."""
     try:
         found = identify_arc(arc.flux, header, instrument)
     except DataError:

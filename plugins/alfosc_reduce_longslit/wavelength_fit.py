@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ SYSTEMATIC = 0.02
 _REJECT = 4.0
 _POINT_REJECT = 6.0
 _FEWEST_SHARE = 0.6
+_FEWEST_LINES = 5
 _PENALTY = 0.4
 
 
@@ -186,6 +189,13 @@ def fit_wavelengths(points: Points, shape: tuple[int, int], start: NDArray[np.fl
     problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape))
     used = np.isfinite(points.error)
     used &= (used.mean(axis=1) >= _FEWEST_SHARE)[:, None]
+    lines = int(used.any(axis=1).sum())
+    if lines < _FEWEST_LINES:
+        raise DataError(
+            f"wavelengths: only {lines} of {len(used)} identified lines can be measured along the slit (at least "
+            f"{_FEWEST_LINES} are needed); are the lines saturated, or far from the shape of the slit (out of focus, "
+            "resampled)?"
+        )
     degree = choose_degree(problem, used)
     return _solved(problem, _without_outliers(problem, used, degree), degree)
 

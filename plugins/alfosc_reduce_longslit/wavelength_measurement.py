@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.identification_arc import IdentifiedArc
     from alfosc_reduce_longslit.line_profile import LineProfile
 
-WORST_ERROR = 0.08
-"""Positions with a larger error, in pixels, are not used."""
-WORST_DOUBT = 0.05
-"""Lines whose wavelength is more uncertain than this, in pixels, are not used."""
+WORST_ERROR = 0.035
+"""Positions with a larger error, in line widths, are not used."""
+WORST_DOUBT = 0.019
+"""Lines whose wavelength is more uncertain than this, in line widths, are not used."""
 BRIGHT = 12.0
 """Lines with less light than this many times its noise in the middle of the slit are not measured."""
 
@@ -164,16 +164,16 @@ def _measured(
     positions = measure_positions(arc.strips, groups, groups.x[:, None] + arc.shift[None, :], profile)
     lines = lines.take(leaders)
     local = np.interp(groups.x, np.arange(arc.shape[1]), scale)
-    points = _points(positions, arc.strips, lines, lines.doubt / local)
+    points = _points(positions, arc.strips, lines, lines.doubt / local, profile.fwhm)
     fit = fit_wavelengths(points, arc.shape, local)
     return MeasuredLines(lines, np.isfinite(groups.offset).sum(axis=1), points, fit, profile)
 
 
-def _points(positions: Positions, strips: Strips, lines: KnownLines, doubt: NDArray[np.float64]) -> Points:
+def _points(positions: Positions, strips: Strips, lines: KnownLines, doubt: NDArray[np.float64], fwhm: float) -> Points:
     """Return the positions that are good enough to fit, with errors that own up to a profile that does not fit."""
     error = positions.error * np.maximum(positions.chi, 1)
-    sure = np.isfinite(lines.wavelength) & (doubt < WORST_DOUBT)
-    error = np.where((error < WORST_ERROR) & sure[:, None], error, np.inf)
+    sure = np.isfinite(lines.wavelength) & (doubt < WORST_DOUBT * fwhm)
+    error = np.where((error < WORST_ERROR * fwhm) & sure[:, None], error, np.inf)
     return Points(positions.x, error, strips.y, np.nan_to_num(lines.wavelength), doubt)
 
 
