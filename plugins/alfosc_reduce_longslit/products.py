@@ -57,8 +57,8 @@ class WavelengthSolution:
 
         u = _scaled(x, self.x_domain)
         v = _scaled(y, self.y_domain)
-        result: NDArray[np.float64] = legval2d(*np.broadcast_arrays(u, v), self.coefficients)
-        return result
+        pair = np.broadcast_arrays(u, v)
+        return np.asarray(legval2d(pair[0], pair[1], self.coefficients), np.float64)
 
     def map(self) -> NDArray[np.float64]:
         """Return the wavelength of every pixel, shape `shape`."""
@@ -68,8 +68,7 @@ class WavelengthSolution:
         grid = leggrid2d(
             _scaled(np.arange(nx), self.x_domain), _scaled(np.arange(ny), self.y_domain), self.coefficients
         )
-        result: NDArray[np.float64] = grid.T
-        return result
+        return np.asarray(grid.T, np.float64)
 
 
 @dataclass(frozen=True)
