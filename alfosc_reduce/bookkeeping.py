@@ -33,9 +33,9 @@ def log_text(plan: Plan, run: Run, opening: Sequence[str]) -> str:
         sections.setdefault(target_of(result), []).extend(_lines(result, run))
     for blocked in plan.blocked:
         sections.setdefault(blocked.target or CALIBRATIONS, []).append(f"CANNOT RUN {blocked.name}: {blocked.reason}")
+    order = sorted(sections, key=lambda name: (name != CALIBRATIONS, name))
     parts = ["\n".join([f"alfosc-reduce {alfosc_reduce.__version__}", *opening])]
-    for name in sorted(sections, key=lambda n: (n != CALIBRATIONS, n)):
-        parts.append("\n".join([f"== {name} ".ljust(80, "="), *sections[name]]))
+    parts += ["\n".join([f"== {name} ".ljust(80, "="), *sections[name]]) for name in order]
     return "\n\n".join(parts) + "\n"
 
 
