@@ -23,8 +23,8 @@ class WavelengthSolution:
     x_domain, y_domain
         The pixel ranges that the polynomials map to -1 ... 1.
     lines
-        The arc lines that were used: ``wavelength``, ``ion``, ``x`` (pixel at the central row), ``residual`` (pixels, mean
-        over the slit), ``used``.
+        The arc lines that were used: ``wavelength``, ``ion``, ``x`` (pixel at the central row), ``residual`` (pixels,
+        mean over the slit), ``left_out`` (the same in the fit without the line), ``used``.
     wavelengths
         First and last wavelength that a line supports, in Angstrom; beyond it is extrapolation.
     rms
@@ -34,10 +34,11 @@ class WavelengthSolution:
     shape
         (ny, nx) of the frame.
     error
-        Standard error of the wavelength at each column of the middle row in Angstrom, shape (nx,); it grows beyond the last
-        line. Empty if not known.
+        Standard error of the wavelength at each column of the middle row in Angstrom, shape (nx,); it grows beyond
+        the last line. Empty if not known.
     points
-        Every measured position: ``line`` (row of `lines`), ``x``, ``y``, ``residual`` (pixels), ``used``; None if not kept.
+        Every measured position: ``line`` (row of `lines`), ``x``, ``y``, ``residual`` (pixels), ``used``;
+        None if not kept.
     """
 
     coefficients: NDArray[np.float64]
