@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LEVEL_LIMIT = 20.0
+_COLUMN_LIMIT = 2.0
 _FALSE_ALARM = 1e-7
 _JUMPS = 0.1
 _BOX = 25
@@ -87,9 +88,10 @@ def noise_of(plane: Planes) -> float:
 def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
     """Return ``BAD_PIXEL`` where a bias is not to be trusted.
 
-    That is where the level stands 20 times the noise of a frame above or below its surroundings (hot columns, the first
-    columns after read-out, which do not repeat), or where the frames scatter more than chance allows and more than
-    twice the noise, or more than one in ten values was rejected (random telegraph pixels).
+    That is where the level stands 20 times the noise of a frame above or below its surroundings, or that of a whole
+    column twice the noise (hot columns, which grow with the exposure time, and the first columns after read-out, which
+    do not repeat), or where the frames scatter more than chance allows and more than twice the noise, or more than one
+    in ten values was rejected (random telegraph pixels).
 
     Parameters
     ----------
@@ -104,9 +106,11 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
         Flags, shape of a frame.
     """
     flags = np.zeros(combined.data.shape, np.int16)
+    columns = np.nanmedian(combined.data, axis=0, keepdims=True)
+    hot = np.abs(columns - _running_median(columns)) > _COLUMN_LIMIT * noise
     for rows in strips(flags.shape, 1):
         data = np.nan_to_num(combined.data[rows])
-        deviant = np.abs(data - _running_median(data)) > _LEVEL_LIMIT * noise
+        deviant = (np.abs(data - _running_median(data)) > _LEVEL_LIMIT * noise) | hot
         count, rejected = combined.count[rows], combined.rejected[rows]
         excess = combined.scatter[rows] > _largest_scatter(count) * np.float32(noise**2)
         jumping = rejected > np.maximum(1, _JUMPS * (count + rejected))
