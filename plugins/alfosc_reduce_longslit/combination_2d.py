@@ -213,6 +213,7 @@ def _exposure_ratios(images: Sequence[CCDData]) -> NDArray[np.float64]:
 def _of_one_unit(images: Sequence[CCDData]) -> list[CCDData]:
     if not images:
         raise DataError("combination: no rectified frame was given")
+    images = list(images)  # A gathered input may read its members anew each time.
     calibrated = [image for image in images if u.electron not in image.unit.bases]
     kept = calibrated or list(images)
     kept = [image for image in kept if image.unit == kept[0].unit]

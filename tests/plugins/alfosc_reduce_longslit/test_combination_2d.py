@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,3 +118,20 @@ def test_figures_and_quality() -> None:
     assert quality["exposures"] == 2
     assert quality["shift_rows_2"] == 5
     assert [name for name, _ in step.figures(result, images=images)] == ["combined_2d"]
+
+
+class ReadAnew(Sequence[CCDData]):
+    """Frames as a run gives them: each is another object whenever it is looked at."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> CCDData:
+        if index not in (0, 1):
+            raise IndexError
+        return frame(index)
+
+
+def test_frames_that_are_read_anew_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    found, expected = Combine2D()(ReadAnew()), Combine2D()([frame(0), frame(1)])  # type: ignore[arg-type]
+    assert caplog.messages == [] and np.array_equal(found.data, expected.data)
