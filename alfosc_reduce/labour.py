@@ -188,8 +188,20 @@ def draw(figures: Iterable[tuple[str, Any]], folder: Path) -> list[str]:
     names = []
     for name, figure in figures:
         names.append(safe_name(name))
-        figure.savefig(folder / f"{names[-1]}.png", dpi=figure.dpi, metadata={"Software": None})
+        save_png(figure, folder / f"{names[-1]}.png")
     return names
+
+
+def save_png(figure: Any, path: Path) -> None:
+    """Save a figure; it is laid out and drawn once, where ``savefig`` draws twice."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, compress_level=3)
 
 
 class remarks:  # noqa: N801 - used as a context manager, like a function
