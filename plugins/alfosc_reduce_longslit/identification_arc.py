@@ -86,7 +86,7 @@ def identify_arc(
         If too few lines stand out, or if in doubt.
     """
     disperser = instrument.disperser(header)
-    known = known_lines(instrument, lamps_of(header, lamps))
+    catalogues = known_lines(instrument, lamps_of(header, lamps))
     axis = axis_of(header, disperser, len(spectrum))
     found = find_lines(spectrum)
     if len(found) < FEWEST:
@@ -97,11 +97,12 @@ def identify_arc(
     limits = (axis.start, axis.start + axis.step * len(spectrum))
     title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
     expectation = expectation_of(disperser, axis)
-    index = likely_lines(known, expectation.wavelength(np.array(limits)), len(found))
-    match = identify(_pattern(found, axis, known.take(index), limits), expectation)
+    likely = [likely_lines(lines, expectation.wavelength(np.array(limits)), len(found)) for lines in catalogues]
+    tried = [(identify(_pattern(found, axis, lines, limits), expectation), lines) for lines in likely]
+    match, known = max(tried, key=lambda one: one[0].score)
     if not is_certain(match):
         raise _doubt(match, header, disperser.name, len(found))
-    return IdentifiedArc(axis, found, known.take(index), match, title)
+    return IdentifiedArc(axis, found, known, match, title)
 
 
 def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[float, float]) -> Pattern:
@@ -116,12 +117,12 @@ def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[flo
     )
 
 
-def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> NDArray[np.intp]:
-    """Return the indices of the strongest known lines that may be on the detector, by wavelength."""
+def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> KnownLines:
+    """Return the strongest known lines that may be on the detector, by wavelength."""
     margin = 0.25 * (limits[1] - limits[0])
     inside = np.flatnonzero((known.wavelength > limits[0] - margin) & (known.wavelength < limits[1] + margin))
     strongest = inside[np.argsort(-known.strength[inside], kind="stable")][: max(3 * found, 60)]
-    return np.sort(strongest)
+    return known.take(np.sort(strongest))
 
 
 def is_certain(match: Identification) -> bool:

@@ -97,10 +97,12 @@ def lamps_of(header: Header, given: str = "") -> list[str]:
     return found
 
 
-def known_lines(instrument: Instrument, lamps: list[str]) -> KnownLines:
-    """Return the lines of the lamps, strengths relative to the strongest optical line of each gas.
+def known_lines(instrument: Instrument, lamps: list[str]) -> list[KnownLines]:
+    """Return the lines of the lamps, as often as there are guesses of how bright one gas is beside another.
 
-    Impurities that the instrument lists keep their strength relative to the strongest line of all.
+    First as the instrument lists them, which holds for lamps that shine together; then, for lamps that were exposed
+    each for itself, with the strongest optical line of each gas alike. Impurities that the instrument lists keep their
+    strength relative to the strongest line of all.
     """
     table = instrument.lamp_lines(lamps)
     wavelength = np.asarray(getattr(table["wavelength"], "value", table["wavelength"]), np.float64)
@@ -108,8 +110,10 @@ def known_lines(instrument: Instrument, lamps: list[str]) -> KnownLines:
     strength = np.asarray(table["strength"], np.float64).copy()
     optical = (wavelength > _OPTICAL[0]) & (wavelength < _OPTICAL[1])
     strength /= strength.max(where=optical, initial=1e-30)
+    listed = KnownLines(wavelength, strength, ion, np.zeros(len(wavelength)))
+    alike = strength.copy()
     for gas in lamps:
         mine = np.char.startswith(ion, gas)
         if (mine & optical).any():
-            strength[mine] /= strength[mine & optical].max()
-    return KnownLines(wavelength, strength, ion, np.zeros(len(wavelength)))
+            alike[mine] /= strength[mine & optical].max()
+    return [listed, KnownLines(wavelength, alike, ion, listed.doubt)] if len(lamps) > 1 else [listed]
