@@ -138,7 +138,7 @@ def _expected(
     if exposure.kind == "bias":
         return np.zeros((setting.slit.size - 1, setting.borders.size - 1))
     if exposure.kind == "flat":
-        light = flat_light(exposure, setting)
+        light = flat_light(night, exposure, setting)
     elif exposure.kind == "arc":
         light = arc_light(night, exposure, setting, instrument)
     else:

@@ -27,6 +27,10 @@ HALOGEN_TEMPERATURE = 2350.0
 """Colour temperature in kelvin, from the real flats over the efficiency."""
 SCATTERED = 0.05
 """Scattered light of the flats, of the peak."""
+HALF_SLIT = 745.0
+"""Unbinned pixels from the middle of the slit to its ends: 5.3 arc minutes in all."""
+SLIT_EDGE = 1.5
+"""Unbinned pixels over which the light falls at the ends (scale of a logistic curve)."""
 
 
 def arc_cells(spectrograph: Spectrograph, lines: QTable, exposure: float) -> NDArray[np.float64]:
@@ -72,7 +76,7 @@ def halogen_photons(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def illumination(s: NDArray[np.float64], *, lamp: bool) -> NDArray[np.float64]:
-    """Return the light along the slit, 1 in the middle, nothing beyond its ends; the lamp differs from the sky.
+    """Return the light along the slit, 1 in the middle, its ends apart; the lamp differs from the sky.
 
     Parameters
     ----------
@@ -81,12 +85,23 @@ def illumination(s: NDArray[np.float64], *, lamp: bool) -> NDArray[np.float64]:
     lamp
         True for the calibration lamps: a slope, a curve, and two dips of 5 % that the sky does not show.
     """
-    ends = 1 / (1 + np.exp((np.abs(s) - 850) / 6))
     if not lamp:
-        return ends * (1 - 1.5e-8 * s**2)
+        return np.asarray(1 - 1.5e-8 * s**2)
     dips = sum(0.05 * np.exp(-0.5 * ((s - place) / 3.0) ** 2) for place in (-62.0, 96.0))
-    light: NDArray[np.float64] = ends * (1 - 5e-5 * s - 4e-8 * s**2) * (1 - dips)
+    light: NDArray[np.float64] = (1 - 5e-5 * s - 4e-8 * s**2) * (1 - dips)
     return light
+
+
+def slit_ends(s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the light that the ends of the slit let through: 1 on it, 0 beyond.
+
+    Parameters
+    ----------
+    s
+        Unbinned pixels from the middle of the slit.
+    """
+    passed: NDArray[np.float64] = 1 / (1 + np.exp(np.minimum((np.abs(s) - HALF_SLIT) / SLIT_EDGE, 700)))
+    return passed
 
 
 def fringes(wavelength: NDArray[np.float64], p: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64]:

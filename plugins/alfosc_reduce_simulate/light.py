@@ -10,7 +10,7 @@ import numpy as np
 
 from alfosc_reduce_simulate.detector import pixel_response
 from alfosc_reduce_simulate.dispersion import straight
-from alfosc_reduce_simulate.lamps import arc_cells, fringes, halogen_cells, illumination
+from alfosc_reduce_simulate.lamps import arc_cells, fringes, halogen_cells, illumination, slit_ends
 from alfosc_reduce_simulate.sky import HC, extinction, sky_cells, telluric
 from alfosc_reduce_simulate.smearing import catch, smear
 from alfosc_reduce_simulate.sources import Seeing, cumulative
@@ -63,23 +63,37 @@ class SourceLight:
     trace: NDArray[np.float64]
 
 
-def flat_light(exposure: Exposure, setting: Spectrograph) -> NDArray[np.float64]:
+def flat_light(night: Night, exposure: Exposure, setting: Spectrograph) -> NDArray[np.float64]:
     """Return the oriented electrons of a halogen flat, without the response of the pixels."""
-    return (
-        setting.fill(halogen_cells(setting, exposure.seconds)) * illumination(setting.slit_centres, lamp=True)[:, None]
-    )
+    return _filled_slit(night, setting, halogen_cells(setting, exposure.seconds), lamp=True)
 
 
 def arc_light(night: Night, exposure: Exposure, setting: Spectrograph, instrument: Instrument) -> NDArray[np.float64]:
     """Return the oriented electrons of an arc, without the response of the pixels."""
     cells = arc_cells(setting, instrument.lamp_lines(night.lamps), exposure.seconds)
-    return setting.fill(cells) * illumination(setting.slit_centres, lamp=True)[:, None]
+    return _filled_slit(night, setting, cells, lamp=True)
 
 
 def sky_light(night: Night, exposure: Exposure, setting: Spectrograph) -> NDArray[np.float64]:
     """Return the oriented electrons of the night sky, without the response of the pixels."""
     cells = sky_cells(setting, exposure.seconds, night.brightness)
-    return setting.fill(cells) * illumination(setting.slit_centres, lamp=False)[:, None]
+    return _filled_slit(night, setting, cells, lamp=False)
+
+
+def _filled_slit(night: Night, setting: Spectrograph, cells: NDArray[np.float64], *, lamp: bool) -> NDArray[np.float64]:
+    """Return the oriented image of the slit; its ends run as traces do, a little aslant."""
+    middles = (setting.borders[1:] + setting.borders[:-1]) / 2
+    s = setting.slit_centres[:, None]
+    light = setting.fill(cells) * illumination(s, lamp=lamp)
+    light *= slit_ends(s - _bend(night, middles))
+    return light
+
+
+def _bend(night: Night, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how many unbinned pixels light from one place on the slit wanders along it, at places `p`."""
+    slope, curvature = night.trace
+    bend: NDArray[np.float64] = slope * p + curvature * (p / 1000) ** 2
+    return bend
 
 
 def source_light(
@@ -94,14 +108,15 @@ def source_light(
     borders = straight(setting.borders, centre)
     cells = setting.disperse(lambda w: photons(source, setting.slit_width, seeing, conditions, w) * exposure.seconds)
     middle = (centre[1:] + centre[:-1]) / 2
+    along = middle - _bend(night, (setting.borders[1:] + setting.borders[:-1]) / 2)
     wavelength = setting.wavelengths(middle)
     step = float(setting.slit[1] - setting.slit[0])
     sky = catch(sky_cells(setting, exposure.seconds, night.brightness), setting.grid, borders) * step
     return SourceLight(
-        image=_image(setting, cells, middle, seeing.core(wavelength)),
+        image=_image(setting, cells, middle, along, seeing.core(wavelength)),
         wavelength=wavelength,
         electrons=catch(cells, setting.grid, borders),
-        sky=sky * illumination(middle, lamp=False),
+        sky=sky * illumination(middle, lamp=False) * slit_ends(along),
         flux=_mean_flux(setting, source, conditions, borders),
         throughput=seeing.slit_throughput(setting.slit_width, wavelength, source.offset),
         trace=(middle - setting.slit[0]) / step - 0.5,
@@ -141,14 +156,17 @@ def _trace(night: Night, exposure: Exposure, setting: Spectrograph, source: Sour
     target = exposure.target
     nod = target.nod * exposure.number if target else 0.0
     middle = (setting.slit[0] + setting.slit[-1]) / 2 + (source.position + nod) / PIXEL_SCALE
-    slope, curvature = night.trace
-    centre: NDArray[np.float64] = middle + slope * setting.borders + curvature * (setting.borders / 1000) ** 2
-    return centre
+    return middle + _bend(night, setting.borders)
 
 
 def _image(
-    setting: Spectrograph, cells: NDArray[np.float64], middle: NDArray[np.float64], core: NDArray[np.float64]
+    setting: Spectrograph,
+    cells: NDArray[np.float64],
+    middle: NDArray[np.float64],
+    along: NDArray[np.float64],
+    core: NDArray[np.float64],
 ) -> NDArray[np.float64]:
+    """Return the image of a source at rows `middle` whose places on the slit are `along`; its ends cut the wings."""
     image = np.zeros((setting.slit.size - 1, setting.borders.size - 1))
     near = np.flatnonzero(np.abs(setting.slit_centres - np.median(middle)) < _REACH)
     if near.size == 0:
@@ -156,7 +174,8 @@ def _image(
     rows = slice(near[0], near[-1] + 1)
     edges = setting.slit[near[0] : near[-1] + 2, None]
     profile = np.diff(cumulative((edges - middle) * PIXEL_SCALE / core), axis=0)
-    image[rows] = catch(cells, setting.grid, setting.straightened[rows]) * profile
+    ends = slit_ends(setting.slit_centres[rows, None] + along - middle)
+    image[rows] = catch(cells, setting.grid, setting.straightened[rows]) * profile * ends
     return image
 
 
