@@ -28,6 +28,7 @@ _COLUMN_LIMIT = 2.0
 _FALSE_ALARM = 1e-7
 _JUMPS = 0.1
 _BOX = 25
+_BLOCK = 32
 
 
 class CombineBias(Step):
@@ -88,10 +89,10 @@ def noise_of(plane: Planes) -> float:
 def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
     """Return ``BAD_PIXEL`` where a bias is not to be trusted.
 
-    That is where the level stands 20 times the noise of a frame above or below its surroundings, or that of a whole
-    column twice the noise (hot columns, which grow with the exposure time, and the first columns after read-out, which
-    do not repeat), or where the frames scatter more than chance allows and more than twice the noise, or more than one
-    in ten values was rejected (random telegraph pixels).
+    That is where the level stands 20 times the noise of a frame above or below its surroundings, or that of a long
+    part of a column twice the noise (hot columns, which grow with the exposure time, and the first columns after
+    read-out, which do not repeat), or where the frames scatter more than chance allows and more than twice the noise,
+    or more than one in ten values was rejected (random telegraph pixels).
 
     Parameters
     ----------
@@ -106,16 +107,36 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
         Flags, shape of a frame.
     """
     flags = np.zeros(combined.data.shape, np.int16)
-    columns = np.nanmedian(combined.data, axis=0, keepdims=True)
-    hot = np.abs(columns - _running_median(columns)) > _COLUMN_LIMIT * noise
+    hot = hot_columns(combined.data, noise)
     for rows in strips(flags.shape, 1):
         data = np.nan_to_num(combined.data[rows])
-        deviant = (np.abs(data - _running_median(data)) > _LEVEL_LIMIT * noise) | hot
+        deviant = (np.abs(data - _running_median(data)) > _LEVEL_LIMIT * noise) | hot[rows]
         count, rejected = combined.count[rows], combined.rejected[rows]
         excess = combined.scatter[rows] > _largest_scatter(count) * np.float32(noise**2)
         jumping = rejected > np.maximum(1, _JUMPS * (count + rejected))
         flags[rows] = np.where(deviant | excess | jumping, Flag.BAD_PIXEL, 0)
     return flags
+
+
+def hot_columns(data: NDArray[np.float32], noise: float) -> NDArray[np.bool_]:
+    """Return true where a column stands out for a block of rows (32 or more), and in the blocks next to it.
+
+    A hot column begins at the row of its defect: its median over the whole height may tell nothing.
+
+    Parameters
+    ----------
+    data
+        Master bias, shape (ny, nx), ADU.
+    noise
+        Of a pixel in one frame, ADU.
+    """
+    import bottleneck
+
+    blocks = np.array_split(np.arange(len(data)), max(1, len(data) // _BLOCK))
+    levels = np.nan_to_num(np.stack([bottleneck.nanmedian(data[rows[0] : rows[-1] + 1], axis=0) for rows in blocks]))
+    found = np.pad(np.abs(levels - _running_median(levels)) > _COLUMN_LIMIT * noise, ((1, 1), (0, 0)))
+    found = found[:-2] | found[1:-1] | found[2:]
+    return np.repeat(found, [len(rows) for rows in blocks], axis=0)
 
 
 def _running_median(data: NDArray[np.float32]) -> NDArray[np.float32]:

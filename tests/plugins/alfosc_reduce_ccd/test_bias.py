@@ -41,6 +41,15 @@ def test_steep_columns_hot_and_noisy_pixels_are_flagged(detector, frames, bad_pi
     assert np.count_nonzero(np.delete(flags[:, 10:77], 50, axis=1)) <= 3
 
 
+def test_a_hot_column_that_begins_at_some_row_is_flagged_from_there_on(frames, bad_pixel):
+    first = int(0.8 * frames[0].shape[0])
+    for frame in frames:
+        frame.data[first:, 60] += 240
+    flags = flags_of(STEP(frames))
+    assert (flags[first:, 60] & bad_pixel).all()
+    assert not (flags[: first - 80, 60] & bad_pixel).any()
+
+
 def test_a_frame_with_a_light_leak_is_left_out_and_named(detector, frames, caplog):
     leak = OVERSCAN(detector.raw(np.full((detector.ny, detector.nx), 80.0), name="leak"))
     result = STEP([*frames, leak])
