@@ -157,7 +157,8 @@ def measure_overscan(data: NDArray[np.float64], section: Section) -> Overscan:
         strip = np.where(np.isfinite(strip), strip, np.nanmedian(strip))
     axis = int(np.argmax(strip.shape))
     profile = clipped_mean(strip, 1 - axis)
-    noise = difference_noise(strip, 1 - axis)
+    # The first pixels after read-out stand far above the rest; that is the same in every row, and no noise.
+    noise = difference_noise(strip - np.median(strip, axis=axis, keepdims=True), 1 - axis)
     if not noise > 0:
         raise DataError("overscan: it holds no noise, so these are not raw pixels; exclude this frame")
     model = _smooth(profile)
