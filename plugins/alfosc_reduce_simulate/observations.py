@@ -85,7 +85,7 @@ class Night:
     n_bias, n_flat
         Number of frames.
     flat_exposure, arc_exposure
-        In seconds.
+        In seconds; of several arc exposures the arcs of a target take one after the other.
     lamps
         Of the arcs: ``He``, ``Ne``, ``ThAr``; all at once.
     seeing
@@ -113,7 +113,7 @@ class Night:
     n_bias: int = 5
     n_flat: int = 3
     flat_exposure: float = 5.0
-    arc_exposure: float = 3.0
+    arc_exposure: float | tuple[float, ...] = 3.0
     lamps: tuple[str, ...] = ("He", "Ne")
     seeing: float = 0.9
     brightness: float = 1.0
@@ -166,10 +166,15 @@ def exposures(night: Night) -> list[Exposure]:
     for target in night.targets:
         kind = "standard" if target.standard else "object"
         wanted += [(kind, target, target.exposure, i) for i in range(target.count)]
-        wanted += [("arc", target, night.arc_exposure, i) for i in range(target.arcs)]
+        wanted += [("arc", target, _arc_exposure(night, i), i) for i in range(target.arcs)]
     wanted += [("flat", None, night.flat_exposure, i) for i in range(night.n_flat)]
     wanted += [("bias", None, 0.002, i) for i in range(night.n_bias)]
     return _scheduled(night, wanted)
+
+
+def _arc_exposure(night: Night, number: int) -> float:
+    given = night.arc_exposure if isinstance(night.arc_exposure, tuple) else (night.arc_exposure,)
+    return given[number % len(given)]
 
 
 def _scheduled(night: Night, wanted: list[tuple[str, Target | None, float, int]]) -> list[Exposure]:
