@@ -56,11 +56,19 @@ def write_whole(hdus: fits.HDUList, path: Path) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             hdus.writeto(stream)
+        Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except (OSError, AttributeError) as error:
         raise ReductionError(f"cannot write {path}: {_reason(error)}") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return what a new file of this person does not allow: a temporary file allows nobody else anything."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _reason(error: Exception) -> str:

@@ -88,6 +88,12 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         save(IMAGE, tmp_path / "a.fits")
 
 
+def test_others_may_read_what_a_new_file_of_this_person_lets_them(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    path = save(IMAGE, tmp_path / "product.fits")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ReductionError, match=r"cannot write .*No such file or directory"):
         save(IMAGE, tmp_path / "absent" / "a.fits")
