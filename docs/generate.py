@@ -1,4 +1,4 @@
-"""Write the reference pages, one a step and one an instrument, from what the installed package says of itself.
+"""Write the reference pages from what the installed package says of itself: steps, instruments, commands, keys, flags.
 
 python docs/generate.py            write docs/reference/
 python docs/generate.py --check    only say what is out of date; exit code 1 if anything is
@@ -6,12 +6,20 @@ python docs/generate.py --check    only say what is out of date; exit code 1 if 
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
-from alfosc_reduce import get_instrument, get_step
+import click
+
+from alfosc_reduce import Flag, get_instrument, get_step
+from alfosc_reduce.cli import COMMANDS
+from alfosc_reduce.flags import UNUSABLE
 from alfosc_reduce.help_text import ParameterHelp, documentation_of, parameters_of
+from alfosc_reduce.recipe import InputFiles, Recipe, Source, StepEntry
 from alfosc_reduce.registry import INSTRUMENTS, STEPS, Plugin, plugins
 from alfosc_reduce.step import Step
 
@@ -25,6 +33,7 @@ def pages() -> dict[str, str]:
     steps, instruments = _ours(STEPS), _ours(INSTRUMENTS)
     found = {f"steps/{name}.md": step_page(plugin, get_step(name)) for name, plugin in steps.items()}
     found |= {f"instruments/{name}.md": instrument_page(name) for name in instruments}
+    found |= {"commands.md": commands_page(), "recipe.md": recipe_page(), "flags.md": flags_page()}
     found["README.md"] = index(steps, instruments)
     return found
 
@@ -72,9 +81,78 @@ def instrument_page(name: str) -> str:
 
 
 def _docstring(cls: type) -> list[str]:
-    import inspect
-
     return inspect.cleandoc(cls.__doc__ or "").split("\n")
+
+
+def commands_page() -> str:
+    """Return the page of the command line: every command with its arguments and options."""
+    lines = [NOTE, "", "# Commands", "", "`alfosc-reduce COMMAND --help` tells the same.", ""]
+    for name, (module, _) in COMMANDS.items():
+        command: click.Command = import_module(module).command
+        arguments = [_argument(p) for p in command.params if isinstance(p, click.Argument)]
+        lines += [f"## {' '.join([name, *arguments])}", "", inspect.cleandoc(command.help or ""), ""]
+        lines += [_option(p) for p in command.params if isinstance(p, click.Option)]
+        lines += [""] if any(isinstance(p, click.Option) for p in command.params) else []
+    return "\n".join(lines)
+
+
+def _argument(argument: click.Argument) -> str:
+    name = (argument.metavar or (argument.name or "").upper()) + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: click.Option) -> str:
+    value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
+    again = " May be given several times." if option.multiple else ""
+    return f"- `{', '.join(option.opts)}{value}`: {option.help}{again}"
+
+
+def recipe_page() -> str:
+    """Return the page of the keys of a recipe."""
+    told = (
+        ("At the top", Recipe),
+        ("`[input]`", InputFiles),
+        ("`[steps.NAME]`", StepEntry),
+        ('`inputs.NAME = { from = "..." }`', Source),
+    )
+    lines = [NOTE, "", "# Keys of a recipe", ""]
+    for title, part in told:
+        texts = attribute_docstrings(part)
+        names = {field.alias or name: texts.get(name, "") for name, field in part.model_fields.items()}
+        lines += [f"## {title}", "", *(f"- `{name}`: {text}" for name, text in names.items()), ""]
+    return "\n".join(lines)
+
+
+def attribute_docstrings(cls: type) -> dict[str, str]:
+    """Return the strings that stand below the attributes of a class, each in one line."""
+    body = ast.parse(inspect.getsource(cls)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for statement, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[_assigned(statement)] = " ".join(str(below.value.value).split()).replace("``", "`")
+    return found
+
+
+def _assigned(statement: ast.stmt) -> str:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return targets[0].id if isinstance(targets[0], ast.Name) else ""
+
+
+def flags_page() -> str:
+    """Return the table of flags."""
+    lines = [
+        NOTE,
+        "",
+        "# Flags",
+        "",
+        "A pixel whose flags hold one that is *masked* must not be used; the others only tell.",
+        "",
+    ]
+    lines += ["| value | name | masked | meaning |", "|---|---|---|---|"]
+    texts = attribute_docstrings(Flag)
+    lines += [f"| {int(f)} | {f.name} | {'yes' if f & UNUSABLE else ''} | {texts[f.name or '']} |" for f in Flag]
+    return "\n".join([*lines, ""])
 
 
 def index(steps: dict[str, Plugin], instruments: dict[str, Plugin]) -> str:
@@ -83,6 +161,14 @@ def index(steps: dict[str, Plugin], instruments: dict[str, Plugin]) -> str:
     lines += [f"- [{name}](steps/{name}.md): {get_step(name).summary()}" for name in steps]
     lines += ["", "## Instruments", ""]
     lines += [f"- [{name}](instruments/{name}.md): {get_instrument(name).fullname}" for name in instruments]
+    lines += [
+        "",
+        "## Beside them",
+        "",
+        "- [Commands](commands.md)",
+        "- [Keys of a recipe](recipe.md)",
+        "- [Flags](flags.md)",
+    ]
     return "\n".join([*lines, ""])
 
 
