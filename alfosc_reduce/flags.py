@@ -42,6 +42,8 @@ class Flag(IntFlag):
     """Part of the light was lost to masked pixels; corrected for with the profile."""
     NEGATIVE_WRAPPED = 8192
     """A negative value wrapped around by the unsigned raw format, mended; the pixel is usable."""
+    OUTSIDE_SLIT = 16384
+    """Beyond an end of the slit: no light of the sky arrives there."""
 
 
 UNUSABLE = (
@@ -52,6 +54,7 @@ UNUSABLE = (
     | Flag.OUTSIDE_CALIBRATION
     | Flag.NOT_FINITE
     | Flag.REJECTED
+    | Flag.OUTSIDE_SLIT
 )
 """The flags that make a pixel unusable: the mask of a product is ``(flags & UNUSABLE) != 0``."""
 

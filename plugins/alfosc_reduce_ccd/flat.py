@@ -16,6 +16,7 @@ from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.combination import combine
 from alfosc_reduce_ccd.lamp import LampModel, lamp_model
 from alfosc_reduce_ccd.planes import Planes, planes_of, without_outliers
+from alfosc_reduce_ccd.slit import flag_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +55,7 @@ class CombineFlat(Step):
         -------
         CCDData
             1 with ``NO_FLAT`` where there is too little light, or it is not the lamp's light of that wavelength;
-            ``BAD_PIXEL`` where the response is below 0.5 or above 2.
+            ``BAD_PIXEL`` where the response is below 0.5 or above 2; ``OUTSIDE_SLIT`` beyond the ends of the slit.
 
         Raises
         ------
@@ -67,9 +68,11 @@ class CombineFlat(Step):
         scales = levels / levels.mean()
         combined = combine(good, clip=self.clip, scales=scales, weights=scales)
         unusable = (combined.flags & int(Flag.BAD_PIXEL | Flag.SATURATED | Flag.NOT_FINITE)) != 0
-        lamp = lamp_model(np.where(unusable, np.nan, combined.data), int(to_pixels(self.smoothing, 1.0)))
+        light = np.where(unusable, np.nan, combined.data)
+        lamp = lamp_model(light, int(to_pixels(self.smoothing, 1.0)))
         data, variance, flags = response(combined, lamp)
         header = _header(good, combined, len(planes), lamp)
+        flag_ends(light, flags, header)
         return make_image(data, unit="", header=header, variance=variance, flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CARRIED = Flag.BAD_PIXEL | Flag.NO_FLAT | Flag.NOT_FINITE | Flag.OUTSIDE_SLIT
+"""Flags of the flat that hold for the frame, too."""
+
 
 class DivideFlat(Step):
     """Divide a frame by the flat, with the flat's error."""
@@ -49,7 +52,7 @@ class DivideFlat(Step):
         if variance is not None:
             relative = 0.0 if flat.uncertainty is None else variance_of(flat) / response**2
             variance = variance / response**2 + data**2 * relative
-        flags |= flags_of(flat) & np.int16(Flag.BAD_PIXEL | Flag.NO_FLAT | Flag.NOT_FINITE)
+        flags |= flags_of(flat) & np.int16(CARRIED)
         return make_image(data, unit=unit, header=header, variance=variance, flags=flags)
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:

@@ -156,7 +156,8 @@ def _trace(night: Night, exposure: Exposure, setting: Spectrograph, source: Sour
     target = exposure.target
     nod = target.nod * exposure.number if target else 0.0
     middle = (setting.slit[0] + setting.slit[-1]) / 2 + (source.position + nod) / PIXEL_SCALE
-    return middle + _bend(night, setting.borders)
+    centre: NDArray[np.float64] = middle + _bend(night, setting.borders)
+    return centre
 
 
 def _image(

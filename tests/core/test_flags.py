@@ -27,7 +27,7 @@ def test_each_flag_is_documented(flag: Flag) -> None:
     assert isinstance(after[names.index(flag.name)], ast.Expr), f"{flag.name} has no docstring"
 
 
-@given(st.integers(0, 2**14 - 1))
+@given(st.integers(0, 2**15 - 1))
 def test_mask_is_true_exactly_for_unusable_bits(value: int) -> None:
     assert bool(mask_of(np.array([value], np.int16))[0]) == bool(value & UNUSABLE)
 
