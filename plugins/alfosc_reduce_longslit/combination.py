@@ -13,8 +13,9 @@ from alfosc_reduce.flags import UNUSABLE, Flag
 from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.combination_grid import Stack, stack_spectra
-from alfosc_reduce_longslit.combination_mean import Combined, combine, robust_scale, smooth_weights
+from alfosc_reduce_longslit.combination_mean import Combined, combine, smooth_weights
 from alfosc_reduce_longslit.combination_objects import match_objects, of_one_unit
+from alfosc_reduce_longslit.combination_scale import Light, disagreement, scale_curve
 from alfosc_reduce_longslit.response_points import frame_name
 
 if TYPE_CHECKING:
@@ -27,20 +28,19 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SCALE_ERROR = 0.1
-"""An exposure is not scaled if the ratio to the best one is not known better than this."""
-
 
 class CombineSpectra(Step):
     """Average the exposures of a target, object by object.
 
     The exposures come to the wavelengths of the one with the best signal to noise (which is not resampled) and to its
-    level; the mean has smooth inverse-variance weights, outliers are left out and flagged, and errors follow from what
-    went in. A single exposure passes through.
+    level: by one factor, or by a quadratic in wavelength where light was lost at the slit in another colour and the
+    signal is good enough to see it. The mean has smooth inverse-variance weights, outliers are left out and flagged,
+    and errors follow from what went in. Exposures that differ by more than their errors even so are named. A single
+    exposure passes through.
     """
 
     scale: bool = True
-    """Bring all exposures to the level of the best one by one factor each (slit losses, clouds)."""
+    """Bring all exposures to the level of the best one, smoothly in wavelength where needed (slit losses, clouds)."""
 
     def __call__(self, spectra: list[SpectrumList]) -> SpectrumList:
         """Return one spectrum an object, the target first."""
@@ -57,6 +57,7 @@ class CombineSpectra(Step):
         if len(kept) == 1:
             return _copied(kept[0])
         stack, found, reference = combine_group(kept, scale=self.scale)
+        _report(kept, stack, found, reference)
         return _spectrum(kept, reference, stack, found)
 
     def quality(self, result: SpectrumList, **inputs: Any) -> dict[str, float | int | str | bool | None]:
@@ -106,21 +107,37 @@ def _signal(spectrum: Spectrum) -> float:
 
 
 def _scales(spectra: Sequence[Spectrum], stack: Stack, reference: int, *, scale: bool) -> NDArray[np.float64]:
-    scales = _exposure_ratios(spectra, reference)
-    if not scale:
-        return scales
-    for i in range(len(scales)):
-        common = stack.good[i] & stack.good[reference]
-        if i == reference or not common.any():
+    """Return what each exposure is multiplied with, shape (n, nx)."""
+    scales = np.repeat(_exposure_ratios(spectra, reference)[:, None], stack.flux.shape[1], axis=1)
+    lights = [Light(*parts) for parts in zip(stack.flux, stack.variance, stack.good, strict=True)]
+    for i, light in enumerate(lights):
+        if i == reference or not scale or not (light.good & stack.good[reference]).any():
             continue
-        found, error = robust_scale(
-            stack.flux[i], stack.flux[reference], stack.variance[i], stack.variance[reference], common
-        )
-        if found > 0 and error < SCALE_ERROR * found:
-            scales[i] = found
-        else:
+        found = scale_curve(light, lights[reference])
+        if found is None:
             _log.info("%s is too faint to be scaled; its level is kept.", frame_name(spectra[i]))
+        else:
+            scales[i] = found
     return scales
+
+
+def _report(spectra: Sequence[Spectrum], stack: Stack, found: Combined, reference: int) -> None:
+    """Say which exposures were scaled by more than a factor, and which disagree with the best all the same."""
+    best = frame_name(spectra[reference])
+    for i, spectrum in enumerate(spectra):
+        curve = found.scales[i][found.used[i]]
+        if curve.size and np.ptp(curve) > 0:
+            _log.info(
+                "%s: the light caught relative to %s changes by %.1f %% along the spectrum (slit losses); scaled by a "
+                "quadratic in wavelength.", frame_name(spectrum), best, 100 * float(curve.max() / curve.min() - 1),
+            )  # fmt: skip
+        much = disagreement(stack, found, i, reference)
+        if much is not None:
+            _log.warning(
+                "%s differs from %s by %.1f times the errors of both (%.1f %% of the flux) after scaling: what is left "
+                "changes too quickly with wavelength for slit losses, as an imperfect flat field does.",
+                frame_name(spectrum), best, *much,
+            )  # fmt: skip
 
 
 def _exposure_ratios(spectra: Sequence[Spectrum], reference: int) -> NDArray[np.float64]:
@@ -172,7 +189,7 @@ def _columns(spectra: Sequence[Spectrum], reference: int, found: Combined) -> di
         rows = np.array(
             [np.interp(wavelength, s.spectral_axis.to_value(u.AA), columns_of(s)[name].value) for s in spectra]
         )
-        rows = rows * found.scales[:, None] if first[name].unit == spectra[reference].flux.unit else rows
+        rows = rows * found.scales if first[name].unit == spectra[reference].flux.unit else rows
         error = name.startswith("ERR")
         mean = np.sqrt(np.sum((share * rows) ** 2, axis=0)) if error else np.sum(share * rows, axis=0)
         done[name] = mean * first[name].unit
@@ -189,7 +206,8 @@ def _header(spectra: Sequence[Spectrum], reference: int, stack: Stack, found: Co
         header["EXPTIME"] = (float(sum(times)), "total exposure time, s")
     for i, (spectrum, scale) in enumerate(zip(spectra, found.scales, strict=True), start=1):
         header[f"COMB{i:04d}"] = (frame_name(spectrum)[:60], "combined exposure")
-        header[f"CSCL{i:04d}"] = (round(float(scale), 5), "it was multiplied with this")
+        header[f"CSCL{i:04d}"] = (round(float(np.median(scale)), 5), "it was multiplied with this (median)")
+        header[f"CCOL{i:04d}"] = (round(float(scale[-1] / scale[0]), 5), "the same at the red over the blue end")
     return header
 
 

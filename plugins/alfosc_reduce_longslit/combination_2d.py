@@ -12,8 +12,9 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce.images import flags_of, usable, variance_of
 from alfosc_reduce.step import Step
-from alfosc_reduce_longslit.combination import SCALE_ERROR, combined_flags
-from alfosc_reduce_longslit.combination_mean import Combined, combine, robust_scale, running_median
+from alfosc_reduce_longslit.combination import combined_flags
+from alfosc_reduce_longslit.combination_mean import Combined, combine, running_median
+from alfosc_reduce_longslit.combination_scale import Light, scale_curve
 from alfosc_reduce_longslit.rectification import exact_image, grid_of
 from alfosc_reduce_longslit.resampling import resample
 
@@ -42,12 +43,13 @@ class Combine2D(Step):
     """Average the rectified frames of a target.
 
     The frames come to the wavelengths of the first and are moved along the slit by whole rows, so that the objects
-    fall on each other (their profiles along the slit are correlated), and to the level of the first by one factor.
+    fall on each other (their profiles along the slit are correlated), and to the level of the first by one factor, or
+    by a quadratic in wavelength where the objects are bright enough to show that light was lost in another colour.
     Weights are smooth; masked values and outliers are left out.
     """
 
     scale: bool = True
-    """Bring all exposures to the level of the first by one factor each (slit losses, clouds)."""
+    """Bring all exposures to the level of the first, smoothly in wavelength where needed (slit losses, clouds)."""
 
     def __call__(self, images: list[CCDData]) -> CCDData:
         """Return one rectified frame with the rows and wavelengths of the first."""
@@ -160,7 +162,7 @@ def _combined(stack: Planes, images: Sequence[CCDData], *, scale: bool) -> Combi
     return combine(stack.data, stack.variance, good, scales, weights[:, None, :])
 
 
-def _weights(variance: NDArray[np.float64], good: NDArray[np.bool_], scale: float) -> NDArray[np.float64]:
+def _weights(variance: NDArray[np.float64], good: NDArray[np.bool_], scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return one smooth weight a wavelength, from the background's variance: the objects must not weigh themselves."""
     return np.asarray(1 / np.maximum(_typical(variance, good) * scale**2, np.finfo(float).tiny))
 
@@ -174,7 +176,7 @@ def _typical(variance: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[
 
 
 def _scales(stack: Planes, good: NDArray[np.bool_], images: Sequence[CCDData], *, scale: bool) -> NDArray[np.float64]:
-    scales = _exposure_ratios(images)
+    scales = np.repeat(_exposure_ratios(images)[:, None], stack.data.shape[2], axis=1)
     if not scale:
         return scales
     rows = _object_rows(images[0])
@@ -183,10 +185,9 @@ def _scales(stack: Planes, good: NDArray[np.bool_], images: Sequence[CCDData], *
         light = np.sum(np.where(common, stack.data[[i, 0]], 0), axis=1)
         noise = np.sum(np.where(common, stack.variance[[i, 0]], 0), axis=1)
         covered = np.asarray(common.sum(axis=0) >= 0.7 * rows.sum())
-        found, error = 1.0, np.inf
-        if covered.sum() > 10:
-            found, error = robust_scale(light[0], light[1], noise[0], noise[1], covered)
-        if found > 0 and error < SCALE_ERROR * found:
+        own, first = (Light(light[k], noise[k], covered) for k in (0, 1))
+        found = scale_curve(own, first) if covered.sum() > 10 else None
+        if found is not None:
             scales[i] = found
     return scales
 
@@ -233,7 +234,7 @@ def _header(images: Sequence[CCDData], shifts: Sequence[int], found: Combined) -
     for i, (image, shift, scale) in enumerate(zip(images, shifts, found.scales, strict=True), start=1):
         header[f"COMB{i:04d}"] = (_name(image)[:60], "combined exposure")
         header[f"CSHF{i:04d}"] = (shift, "rows it was moved")
-        header[f"CSCL{i:04d}"] = (round(float(scale), 5), "it was multiplied with this")
+        header[f"CSCL{i:04d}"] = (round(float(np.median(scale)), 5), "it was multiplied with this (median)")
     return header
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
     from specutils import Spectrum
 
 
@@ -25,12 +26,12 @@ def exposures_figure(spectra: Sequence[Spectrum], *, scale: bool = True) -> Figu
     from matplotlib.figure import Figure
 
     stack, found, _ = combine_group(spectra, scale=scale)
-    flux, variance = stack.flux * found.scales[:, None], stack.variance * found.scales[:, None] ** 2
+    flux, variance = stack.flux * found.scales, stack.variance * found.scales**2
     figure = Figure(figsize=(9, 5.5), dpi=100, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     for row, spectrum in enumerate(spectra):
         shown = np.where(stack.good[row], flux[row], np.nan)
-        label = f"{frame_name(spectrum)} x {found.scales[row]:.3f}"
+        label = f"{frame_name(spectrum)} x {_scale_text(found.scales[row])}"
         above.plot(stack.wavelength, shown, lw=0.6, drawstyle="steps-mid", label=label, alpha=0.8)
     above.plot(stack.wavelength, np.where(found.used.any(axis=0), found.flux, np.nan), "k-", lw=0.7, label="mean")
     rejected = found.rejected
@@ -52,3 +53,9 @@ def exposures_figure(spectra: Sequence[Spectrum], *, scale: bool = True) -> Figu
     above.legend(fontsize=8, loc="upper right")
     shade_telluric(below)
     return figure
+
+
+def _scale_text(scale: NDArray[np.float64]) -> str:
+    if np.ptp(scale) == 0:
+        return f"{scale[0]:.3f}"
+    return f"{scale[0]:.3f} (blue) … {scale[-1]:.3f} (red)"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WINDOW = 101
+_BLOCK = 50
 _REJECT = 5.0
 
 
@@ -26,7 +27,7 @@ class Combined(NamedTuple):
     used, rejected
         Which values went into it, and which were outliers, shape (n exposures, ...).
     scales
-        What each exposure was multiplied with, shape (n exposures,).
+        What each exposure was multiplied with at each wavelength, shape (n exposures, nx).
     """
 
     flux: NDArray[np.float64]
@@ -50,7 +51,7 @@ def combine(
     flux, variance, good
         Values, their variances, and where they may be used, shape (n, ...).
     scales
-        What to multiply each exposure with, shape (n,).
+        What to multiply each exposure with at each wavelength, shape (n, nx).
     weights
         Shape (n, ...); see `smooth_weights`. They apply to the scaled values.
 
@@ -59,7 +60,7 @@ def combine(
     Combined
         Its variance is that of the weighted mean of these values: sum of squared weights times variances.
     """
-    factor = scales.reshape(-1, *[1] * (flux.ndim - 1))
+    factor = scales.reshape(len(scales), *[1] * (flux.ndim - 2), -1)
     flux, variance = flux * factor, variance * factor**2
     rejected = outliers(flux, variance, good)
     used = good & ~rejected
@@ -82,8 +83,7 @@ def smooth_weights(
     smooth = np.empty_like(variance)
     for row, (values, usable) in enumerate(zip(variance, good, strict=True)):
         smooth[row] = running_median(values, usable, window)
-    factor = scales.reshape(-1, 1)
-    return np.asarray(1 / np.maximum(smooth * factor**2, np.finfo(float).tiny))
+    return np.asarray(1 / np.maximum(smooth * scales**2, np.finfo(float).tiny))
 
 
 def running_median(values: NDArray[np.float64], good: NDArray[np.bool_], window: int) -> NDArray[np.float64]:
@@ -130,21 +130,39 @@ def outliers(flux: NDArray[np.float64], variance: NDArray[np.float64], good: NDA
     """Return which values of scaled exposures cannot belong to the rest, shape (n, ...).
 
     Of three or more, those beyond five sigma from the median. Of two, where they differ by more than five sigma, the
-    one further from the neighbourhood of both along the wavelength.
+    one further from the neighbourhood of both along the wavelength. Where the exposures disagree by more than their
+    errors over a stretch of wavelengths, sigma is what they disagree by: an imperfect flat is no outlier.
     """
     count = good.sum(axis=0)
     if len(flux) < 2:
         return np.zeros(flux.shape, bool)
     middle, noise = _middle(np.where(good, flux, np.nan), variance, good)
     with np.errstate(invalid="ignore"):
-        beyond = good & (np.abs(flux - middle) > _REJECT * np.sqrt(variance + noise))
+        pull = np.where(good, np.abs(flux - middle), np.nan) / np.sqrt(variance + noise)
+        beyond = good & (pull > _REJECT * _widening(pull))
     rejected = beyond & (count >= 3)
     low, high = np.min(np.where(good, flux, np.inf), axis=0), np.max(np.where(good, flux, -np.inf), axis=0)
-    pair = (count == 2) & (high - low > _REJECT * np.sqrt(np.sum(np.where(good, variance, 0), axis=0)))
+    both = count == 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pull = np.where(both, high - low, np.nan) / np.sqrt(np.sum(np.where(good, variance, 0), axis=0))
+        pair = both & (pull > _REJECT * _widening(pull))
     if pair.any():
         rejected |= _further(flux, good, pair)
     # Where everything disagrees with everything nothing is known to be wrong.
     return np.asarray(rejected & (rejected.sum(axis=0) < np.maximum(count, 1)))
+
+
+def _widening(pull: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the robust scatter of absolute pulls in blocks of wavelength, at least one, same shape."""
+    blocks = max(1, pull.shape[-1] // _BLOCK)
+    wider = np.ones_like(pull)
+    for columns in np.array_split(np.arange(pull.shape[-1]), blocks):
+        part = pull[..., columns]
+        # NaN sorts to the end: the middle of the finite values is found without a slow nanmedian.
+        number = np.isfinite(part).sum(axis=-1, keepdims=True)
+        middle = np.take_along_axis(np.sort(part, axis=-1), np.maximum(number - 1, 0) // 2, axis=-1)
+        wider[..., columns] = np.where(number > _BLOCK // 4, np.fmax(1.0, 1.4826 * middle), 1.0)
+    return wider
 
 
 def _middle(

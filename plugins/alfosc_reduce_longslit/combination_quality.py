@@ -42,8 +42,8 @@ def agreement(spectra: Sequence[Spectrum], *, scale: bool = True) -> dict[str, f
     difference of the first two, divided by the square root of two.
     """
     stack, found, _ = combine_group(spectra, scale=scale)
-    flux = stack.flux * found.scales[:, None]
-    variance = stack.variance * found.scales[:, None] ** 2
+    flux = stack.flux * found.scales
+    variance = stack.variance * found.scales**2
     inside = (stack.wavelength > RANGE[0]) & (stack.wavelength < RANGE[1])
     used = found.used & inside
     both = used[0] & used[1]
@@ -52,7 +52,8 @@ def agreement(spectra: Sequence[Spectrum], *, scale: bool = True) -> dict[str, f
     return {
         "chi_squared": consistency(flux, variance, used),
         "difference_over_error": robust_std(pulls(flux, variance, used)),
-        "lowest_scale": float(1 / np.max(found.scales)),
+        "lowest_scale": float(1 / np.max(np.median(found.scales, axis=1))),
+        "largest_colour": float(np.max(np.ptp(found.scales, axis=1) / np.median(found.scales, axis=1))),
         "rejected": int(found.rejected.sum()),
         "noise_correction": stack.noise_correction,
         "empirical_signal_to_noise": float(level / scatter * np.sqrt(2)) if level is not None and scatter else None,

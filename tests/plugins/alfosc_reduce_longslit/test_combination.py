@@ -248,7 +248,7 @@ def test_binned_errors_with_the_noise_correction() -> None:
 def test_smooth_weights_know_nothing_of_a_pixel() -> None:
     variance = np.full((1, 300), 4.0)
     variance[0, 150] = 1e-3
-    weights = smooth_weights(variance, np.ones((1, 300), bool), np.ones(1))
+    weights = smooth_weights(variance, np.ones((1, 300), bool), np.ones((1, 300)))
     np.testing.assert_allclose(weights, 0.25)
 
 
