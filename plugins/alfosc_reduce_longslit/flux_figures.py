@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
+_TELLING = 4.0
+"""Where the noise is so many times the usual, excursions tell nothing: they are drawn pale and set no limits."""
+
 
 def flux_figures(spectra: Spectrum | Sequence[Spectrum], instrument: Instrument | None) -> Iterator[tuple[str, Figure]]:
     """Yield the brightest spectrum, and for a standard star the comparison with its table."""
@@ -40,9 +43,11 @@ def spectrum_figure(spectrum: Spectrum, title: str = "") -> Figure:
     figure = Figure(figsize=(9, 4.2), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     wavelength, flux, error = drawn(spectrum)
-    axes.plot(wavelength, error, color="0.6", lw=0.7, label="error")
-    axes.plot(wavelength, flux, color="C0", lw=0.8, drawstyle="steps-mid", label="flux")
     good = np.isfinite(flux)
+    telling = good & (error <= _TELLING * np.median(error[good])) if good.any() else good
+    axes.plot(wavelength, np.where(good & ~_inner(telling), flux, np.nan), color="0.8", lw=0.6, drawstyle="steps-mid")
+    axes.plot(wavelength, error, color="0.6", lw=0.7, label="error")
+    axes.plot(wavelength, np.where(telling, flux, np.nan), color="C0", lw=0.8, drawstyle="steps-mid", label="flux")
     if good.any():
         axes.set_ylim(*limits_of(flux[good], error[good]))
         axes.set_xlim(wavelength[good].min(), wavelength[good].max())
@@ -91,11 +96,18 @@ def drawn(
 
 def limits_of(flux: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[float, float]:
     """Return limits of the ordinate that show the spectrum and not its noisiest ends."""
-    # Where the noise is many times the usual, excursions tell nothing.
-    trusted = flux[error <= 4 * np.median(error)]
+    trusted = flux[error <= _TELLING * np.median(error)]
     low, high = np.percentile(trusted if trusted.size else flux, [0.5, 99.7])
     margin = 0.12 * max(high - low, 1e-30)
     return float(min(low - margin, -margin / 2)), float(high + margin)
+
+
+def _inner(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `chosen` without the pixels at the borders of its runs, so that two lines drawn beside it meet."""
+    inner = chosen.copy()
+    inner[1:] &= chosen[:-1]
+    inner[:-1] &= chosen[1:]
+    return inner
 
 
 def unit_text(unit: u.UnitBase) -> str:

@@ -74,6 +74,12 @@ def _points(above: Axes, below: Axes, response: Response) -> None:
 
 
 def _title(response: Response) -> str:
+    """Name the frames with the light they caught, on lines that fit; of many frames the range."""
     frames = response.frames
-    names = [f"{r['star']} {r['frame']} ({100 * r['scale']:.0f} %{'' if r['used'] else ', left out'})" for r in frames]
-    return f"response from {', '.join(names)}\nin brackets the light caught relative to the best frame"
+    stars = ", ".join(sorted({str(row["star"]) for row in frames}))
+    if len(frames) > 3:
+        low, high = (100 * float(f(frames["scale"])) for f in (np.min, np.max))
+        used = int(np.sum(frames["used"]))
+        return f"response from {used} of {len(frames)} frames of {stars}\nlight caught {low:.0f} to {high:.0f} %"
+    names = [f"{r['frame']} ({100 * r['scale']:.0f} %{'' if r['used'] else ', left out'})" for r in frames]
+    return f"response from {stars}\nlight caught: {', '.join(names)}"
