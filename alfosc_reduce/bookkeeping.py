@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import alfosc_reduce
 from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.execution import Result, Run, State
-from alfosc_reduce.plan import Blocked, Plan
+from alfosc_reduce.plan import Plan
 
 CALIBRATIONS = "Calibrations"
 
@@ -103,29 +104,41 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def closing_table(plan: Plan, results: Iterable[Result]) -> str:
-    """Return a table of what was done, cached, failed and skipped by step, and a line for each failure."""
+def closing_table(plan: Plan, results: Sequence[Result]) -> str:
+    """Return a table of what was done, cached, failed and skipped by step, and a line for each thing that went wrong.
+
+    What was lost only because something else failed is counted, not told one by one: the log has it.
+    """
     counts: dict[str, dict[State, int]] = {}
-    troubles = []
     for result in results:
-        row = counts.setdefault(result.task.step.name, dict.fromkeys(State, 0))
-        row[result.state] += 1
-        if result.state in (State.FAILED, State.SKIPPED):
-            troubles.append(f"{result.state.value}: {result.task.name}: {result.message}")
-    troubles += [f"cannot run: {b.name}: {b.reason}" for b in plan.blocked]
-    cannot = _count_blocked(plan.blocked)
+        counts.setdefault(result.task.step.name, dict.fromkeys(State, 0))[result.state] += 1
+    cannot = Counter(blocked.name.partition("[")[0] for blocked in plan.blocked)
     for name in cannot:
         counts.setdefault(name, dict.fromkeys(State, 0))
     lines = [f"{'step':<20}{'done':>7}{'cached':>8}{'failed':>8}{'skipped':>9}{'cannot run':>12}"]
     for name, row in counts.items():
-        numbers = (row[State.DONE], row[State.CACHED], row[State.FAILED], row[State.SKIPPED], cannot.get(name, 0))
+        numbers = (row[State.DONE], row[State.CACHED], row[State.FAILED], row[State.SKIPPED], cannot[name])
         lines.append("{:<20}{:>7}{:>8}{:>8}{:>9}{:>12}".format(name, *(n or "-" for n in numbers)))
-    return "\n".join([*lines, *troubles])
+    return "\n".join([*lines, *_troubles(plan, results)])
 
 
-def _count_blocked(blocked: Iterable[Blocked]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for b in blocked:
-        name = b.name.partition("[")[0]
-        counts[name] = counts.get(name, 0) + 1
-    return counts
+def _troubles(plan: Plan, results: Sequence[Result]) -> list[str]:
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        if result.state is State.FAILED:
+            reasons.setdefault(("failed", result.message), []).append(result.task.name)
+    for blocked in plan.blocked:
+        if not blocked.follows:
+            reasons.setdefault(("cannot run", blocked.reason), []).append(blocked.name)
+    lines = [f"{how}: {_listed(names)}: {why}" for (how, why), names in reasons.items()]
+    lost = [result.task.step.name for result in results if result.state is State.SKIPPED]
+    lost += [blocked.name.partition("[")[0] for blocked in plan.blocked if blocked.follows]
+    if lost:
+        lines.append(f"what needs these was not done: {', '.join(dict.fromkeys(lost))} ({len(lost)}, see log.txt)")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return one name, or a few and how many there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

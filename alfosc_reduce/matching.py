@@ -13,7 +13,17 @@ _PRIVATE = {"sequence", "lamp", "kind", "setup"}
 
 
 class MatchError(Exception):
-    """Nothing matches a required input; the text says what was sought and what there is."""
+    """Nothing matches a required input; the text says what was sought and what there is.
+
+    Attributes
+    ----------
+    follows
+        True if something matches, but cannot run itself.
+    """
+
+    def __init__(self, sentence: str, *, follows: bool = False) -> None:
+        super().__init__(sentence)
+        self.follows = follows
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ def _nothing(wired: WiredInput, found: Sequence[Item], matching: Sequence[Item],
         sentence = f"no {source} matches {wanted or 'this task'} ({_there_are(found, names)})"
     if not wired.port.optional:
         advice = "" if matching else "; add such frames, or disable the step"
-        raise MatchError(f"{wired.port.name}: {sentence}{advice}")
+        raise MatchError(f"{wired.port.name}: {sentence}{advice}", follows=bool(matching))
     return Choice(None, warning=f"{sentence}; goes on without" if wired.source.missing == "warn" else "")
 
 

@@ -66,11 +66,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Blocked:
-    """A task that cannot run, and why."""
+    """A task that cannot run, and why; `follows` if only because another cannot."""
 
     name: str
     target: str
     reason: str
+    follows: bool = False
 
 
 @dataclass
@@ -160,10 +161,10 @@ def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[
     task = _named(Task(step, {}, here, time), made[step.name])
     try:
         if not alive:
-            raise MatchError(f"needs {first[0].name}, which cannot run")
+            raise MatchError(f"needs {first[0].name}, which cannot run", follows=True)
         inputs, reasons, warnings = _join(step, alive, here, time, made)
     except MatchError as error:
-        plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}"))
+        plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}", error.follows))
         made[step.name].append(Item(here, time, task=task.name, blocked=True))
         return
     warnings += [f"{item.name} is left out: it cannot run" for item in first if item.blocked]

@@ -205,6 +205,6 @@ def _close(prepared: Prepared, run: Run, problems: Sequence[str], seconds: float
     bad = [r for r in run.results.values() if r.state in (State.FAILED, State.SKIPPED)]
     failed = bool(bad or prepared.plan.blocked or problems)
     if not quiet or failed:
-        print(closing_table(prepared.plan, run.results.values()), *problems, sep="\n", file=sys.stderr)
+        print(closing_table(prepared.plan, list(run.results.values())), *problems, sep="\n", file=sys.stderr)
         print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}", file=sys.stderr)
     return 1 if failed else 0
