@@ -11,6 +11,7 @@ from typing import Any
 import alfosc_reduce
 from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.execution import Result, Run, State
+from alfosc_reduce.limits import kinds_of
 from alfosc_reduce.plan import Plan
 
 CALIBRATIONS = "Calibrations"
@@ -68,13 +69,15 @@ def _short(value: Any) -> str:
 
 def quality_document(plan: Plan, run: Run) -> dict[str, Any]:
     """Return everything that goes into ``qc.json``: how each task ended, and its numbers under stable names."""
-    tasks = []
-    for result in run.results.values():
+    tasks, kinds = [], kinds_of(plan)
+    for result in (run.results[task.name] for task in plan.tasks if task.name in run.results):
         entry: dict[str, Any] = {
             "task": result.task.name,
             "step": result.task.step.name,
             "label": result.task.label,
             "target": result.task.coordinates.get("target", ""),
+            "coordinates": dict(result.task.coordinates),
+            "kinds": kinds[result.task.name],
             "state": "done" if result.state is State.CACHED else result.state.value,
             "message": result.message,
             "quality": {},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 FRAMES = "frames"
 """The source that stands for the raw frames."""
@@ -83,6 +85,37 @@ class InputFiles(Part):
         return (value,) if isinstance(value, str) else value
 
 
+class Limit(Part):
+    """Between what a number must lie (``min``, ``max``), and between what it should (``warn_min``, ``warn_max``).
+
+    A limit that names no bound takes one of an extended recipe away.
+    """
+
+    min: FiniteFloat | None = None
+    """Below this the number has failed."""
+    max: FiniteFloat | None = None
+    """Above this the number has failed."""
+    warn_min: FiniteFloat | None = None
+    """Below this the number is worth a warning."""
+    warn_max: FiniteFloat | None = None
+    """Above this the number is worth a warning."""
+    only: dict[str, tuple[str, ...]] = {}
+    """Only where these coordinates have these values: ``only.kind = "object"``, ``only.grism = "Grism_#4"``."""
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _as_tuples(cls, value: Any) -> Any:
+        return {k: (v,) if isinstance(v, str) else v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Limit:
+        names = [name for name in ("min", "warn_min", "warn_max", "max") if getattr(self, name) is not None]
+        for low, high in pairwise(names):
+            if getattr(self, low) > getattr(self, high):
+                raise PydanticCustomError("order", "{low} lies above {high}", {"low": low, "high": high})
+        return self
+
+
 class Recipe(Part):
     """A whole recipe, after everything that it extends."""
 
@@ -96,6 +129,8 @@ class Recipe(Part):
     """The steps by name."""
     output: dict[str, Source] = {}
     """Which products go where in ``reduced/``: path with coordinates in braces, and source."""
+    limits: dict[str, dict[str, Limit]] = {}
+    """Limits on the numbers of each step, by step and by name of the number."""
 
     def uses(self, name: str) -> str:
         """Return the entry-point name of a step."""

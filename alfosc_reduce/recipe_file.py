@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from alfosc_reduce.errors import ConfigurationError, suggest
-from alfosc_reduce.recipe import InputFiles, Recipe, Source, StepEntry
+from alfosc_reduce.recipe import InputFiles, Limit, Recipe, Source, StepEntry
 
 _ALLOWED = {
     "Recipe": list(Recipe.model_fields),
     "InputFiles": list(InputFiles.model_fields),
     "StepEntry": list(StepEntry.model_fields),
+    "Limit": list(Limit.model_fields),
     "Source": [field.alias or name for name, field in Source.model_fields.items()],
 }
 
@@ -129,10 +130,10 @@ def _instrument(data: Mapping[str, Any]) -> str:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any], depth: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return `over` laid over `base`: tables merge, everything else (also the source of an input) is replaced."""
+    """Return `over` laid over `base`: tables merge, the rest (also the source of an input, a limit) is replaced."""
     result = dict(base)
     for key, value in over.items():
-        whole = len(depth) == 3 and depth[0] == "steps" and depth[2] == "inputs"
+        whole = depth[::2] == ("steps", "inputs") or (len(depth) == 2 and depth[0] == "limits")
         if isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and not whole:
             result[key] = merged(result[key], value, (*depth, key))
         else:
@@ -171,12 +172,14 @@ def _allowed_at(table: tuple[str, ...]) -> list[str]:
             return _ALLOWED["InputFiles"]
         case ("steps", _):
             return _ALLOWED["StepEntry"]
+        case ("limits", _, _):
+            return _ALLOWED["Limit"]
     return _ALLOWED["Source"]
 
 
 def place_of(location: tuple[str, ...], layers: list[tuple[Path, dict[str, Any]]]) -> str:
     """Return ``recipe.toml:12 [steps.sky] params.degree``: the file and line where a key stands, if it can be found."""
-    depth = 2 if location[:1] == ("steps",) else len(location) - 1
+    depth = 2 if location[:1] in (("steps",), ("limits",)) else len(location) - 1
     table, key = ".".join(location[:depth]), ".".join(location[depth:])
     name = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
     for length in range(len(location), 0, -1):

@@ -15,13 +15,15 @@ from alfosc_reduce.execution import Result, Run, State, execute, open_run, previ
 from alfosc_reduce.frame_table import apply_edits, read_edits
 from alfosc_reduce.frames import Night, find_files, observe, real_place
 from alfosc_reduce.instrument import Instrument
+from alfosc_reduce.limits import closing_sentences, judged
 from alfosc_reduce.locking import only_run
 from alfosc_reduce.plan import Plan, make_plan, restrict
 from alfosc_reduce.pools import opener
 from alfosc_reduce.progress import progress
-from alfosc_reduce.publishing import Publication, Shelf, check_output, figures, publications, safe_coordinates
+from alfosc_reduce.publishing import Shelf, check_output, figures, publications, safe_coordinates
 from alfosc_reduce.recipe_file import RecipeFile, read_recipe
 from alfosc_reduce.registry import INSTRUMENTS, get_instrument, plugins
+from alfosc_reduce.report import REPORT, Story, write_report
 from alfosc_reduce.wiring import Wiring, wire
 
 STORE = ".alfosc-reduce"
@@ -154,9 +156,10 @@ def reduce(recipe: Path, choices: Choices) -> int:
         keeper.write()
         with progress(len(prepared.plan.tasks), quiet=choices.quiet) as tell:
             execute(prepared.plan, run, open_pool, in_hand, [tell, keeper])
-        problems = publish(prepared, run, whole=not (choices.targets or choices.only))
-        keeper.write(problems)
-    return _close(prepared, run, problems, time.perf_counter() - started, quiet=choices.quiet)
+        problems, verdicts = publish(prepared, run, whole=not (choices.targets or choices.only))
+        keeper.write([*problems, *verdicts])
+    seconds = time.perf_counter() - started
+    return _close(prepared, run, problems, verdicts, seconds, quiet=choices.quiet)
 
 
 class _LogKeeper:
@@ -180,8 +183,8 @@ class _LogKeeper:
         write_text(path, log_text(self._prepared.plan, self._run, opening))
 
 
-def publish(prepared: Prepared, run: Run, *, whole: bool) -> list[str]:
-    """Bring ``reduced/`` up to date; return a sentence for each file that could not be written.
+def publish(prepared: Prepared, run: Run, *, whole: bool) -> tuple[list[str], list[str]]:
+    """Bring ``reduced/`` up to date.
 
     Parameters
     ----------
@@ -189,22 +192,34 @@ def publish(prepared: Prepared, run: Run, *, whole: bool) -> list[str]:
         What was planned, and how it ended.
     whole
         Whether the whole recipe ran: only then are files removed that nothing makes any more.
+
+    Returns
+    -------
+    list of str, list of str
+        A sentence for each file that could not be written; sentences on the numbers beyond their limits.
     """
     folder = prepared.file.folder / REDUCED
     names = safe_coordinates(prepared.night.frames)
-    wanted: list[Publication] = publications(prepared.wiring.output, run, names) + figures(run, names)
+    products, drawn = publications(prepared.wiring.output, run, names), figures(run, names)
+    wanted = products + drawn
     shelf = Shelf(folder, run.store.folder / "published.json")
     problems = shelf.put(wanted, run.store)
     if whole:
         shelf.remove_others(wanted)
-    write_text(folder / "qc.json", quality_text(quality_document(prepared.plan, run)))
-    return problems
+    document = judged(quality_document(prepared.plan, run), prepared.file.recipe.limits)
+    write_text(folder / "qc.json", quality_text(document))
+    story = Story(prepared.file.recipe, prepared.night, prepared.remarks, document, tuple(products), tuple(drawn))
+    return [*problems, *write_report(story, run.store, folder)], closing_sentences(document)
 
 
-def _close(prepared: Prepared, run: Run, problems: Sequence[str], seconds: float, *, quiet: bool) -> int:
+def _close(
+    prepared: Prepared, run: Run, problems: Sequence[str], verdicts: Sequence[str], seconds: float, *, quiet: bool
+) -> int:
     bad = [r for r in run.results.values() if r.state in (State.FAILED, State.SKIPPED)]
     failed = bool(bad or prepared.plan.blocked or problems)
     if not quiet or failed:
-        print(closing_table(prepared.plan, list(run.results.values())), *problems, sep="\n", file=sys.stderr)
-        print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}", file=sys.stderr)
+        table = closing_table(prepared.plan, list(run.results.values()))
+        print(table, *problems, *verdicts, sep="
+", file=sys.stderr)
+        print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}, begin with {REPORT}", file=sys.stderr)
     return 1 if failed else 0

@@ -128,6 +128,8 @@ def wire(recipe: Recipe, place: Place) -> Wiring:
     steps = {name: _wire_step(desk, name) for name in desk.classes if recipe.steps[name].enabled}
     output = {path: _all_origins(desk, source, None, ("output", path)) for path, source in recipe.output.items()}
     order = _order(desk, {n: s for n, s in steps.items() if s})
+    for name in [name for name in recipe.limits if name not in recipe.steps]:
+        desk.complain(f"there is no step {name!r}; {suggest(name, recipe.steps)}", "limits", name)
     if desk.problems:
         raise ConfigurationError(desk.problems)
     wired = tuple(step for name in order if (step := steps[name]))

@@ -1,0 +1,103 @@
+"""A chapter a target: the spectrum, the numbers beside their limits, the files, and each step with its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from alfosc_reduce.publishing import Publication
+from alfosc_reduce.report.elements import Html, element, join, unfolding
+from alfosc_reduce.report.numbers import all_numbers, badge, counted, judged_numbers, readable, sentences
+from alfosc_reduce.report.pictures import data_uri, size_of
+from alfosc_reduce.report.spectra import is_spectrum, spectra_of
+from alfosc_reduce.report.story import Section, StepPart, told_of, troubles, warnings_of
+from alfosc_reduce.store import Store
+
+
+def chapter(section: Section, store: Store) -> Html:
+    """Return the chapter of a target, or of the calibrations."""
+    return element(
+        "section",
+        element("h2", section.title, " ", badge(section.worst)),
+        element("p", ", ".join(_in_short(section)), class_="quiet"),
+        sentences(_troubles(section), "fail"),
+        _spectrum(section, store),
+        _judged(section),
+        unfolding(f"Files ({len(section.products)})", _files(section.products)) if section.products else "",
+        element("h3", "Step by step") if section.steps else "",
+        (_step(part) for part in section.steps),
+        id=section.anchor,
+        class_="chapter",
+    )
+
+
+def _in_short(section: Section) -> Iterator[str]:
+    for kind in dict.fromkeys(frame.info.kind for frame in section.frames):
+        names = [frame.name for frame in section.frames if frame.info.kind == kind]
+        many = f"{names[0]} to {names[-1]} ({len(names)})" if len(names) > 3 else ", ".join(names)
+        yield f"{kind} {many}"
+
+
+def _troubles(section: Section) -> Iterator[str]:
+    for entry in troubles(section.entries):
+        yield f"{entry['state']}: {entry['task']}: {entry['message']}"
+    for entry in section.cannot_run:
+        yield f"cannot run: {entry['task']}: {entry['message']}"
+
+
+def _judged(section: Section) -> Html:
+    numbers = judged_numbers(section.entries)
+    return join([element("h3", "Numbers beside their limits"), numbers]) if numbers else Html()
+
+
+def _spectrum(section: Section, store: Store) -> Html:
+    """Return the place where the script draws the spectra, with their data."""
+    try:
+        found = spectra_of(p for p in section.products if is_spectrum(p, store))
+    except (OSError, KeyError, ValueError) as error:
+        return sentences([f"a spectrum cannot be shown: {error}"], "warning")
+    if not found:
+        return Html()
+    without = element("noscript", "The spectrum is drawn by a script, which is switched off here.")
+    return element("div", _script_data(found), without, class_="plot", data_name=section.title)
+
+
+def _script_data(value: Any) -> Html:
+    """Return data for the script; no text in it can end the element it stands in."""
+    text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    return Html(f'<script type="application/json">{text}</script>')
+
+
+def _files(products: Sequence[Publication]) -> Html:
+    return element("ul", (element("li", element("a", p.path, href=quote(p.path))) for p in products))
+
+
+def _step(part: StepPart) -> Html:
+    about = [*counted(len(part.entries), "task"), *counted(len(part.figures), "figure")]
+    summary = element("small", f"{part.summary} ({', '.join(about)})")
+    head = join([element("b", part.name), badge(part.worst), summary], " ")
+    return unfolding(head, _remarks(part), all_numbers(part.entries), _figures(part.figures), class_="step")
+
+
+def _remarks(part: StepPart) -> Html:
+    warned = [f"{entry['label']}: {text}" for entry in part.entries for text in warnings_of(entry)]
+    told = [f"{entry['label']}: {text}" for entry in part.entries for text in told_of(entry)]
+    return join([sentences(warned, "warning"), sentences(told)])
+
+
+def _figures(figures: Iterable[Publication]) -> Html:
+    return element("div", [_figure(figure) for figure in figures], class_="figures")
+
+
+def _figure(figure: Publication) -> Html:
+    try:
+        width, height = size_of(figure.source)
+        address = data_uri(figure.source)
+    except OSError as error:
+        return element("p", f"{figure.path} cannot be shown: {error}")
+    what = f"{readable(figure.source.stem)}, {figure.result.task.label}"
+    image = element("img", src=Html(address), alt=f"{figure.result.task.step.name}: {what}", loading="lazy",
+                    decoding="async", width=str(width), height=str(height))  # fmt: skip
+    return element("figure", element("a", image, href=quote(figure.path)), element("figcaption", what))

@@ -1,0 +1,29 @@
+"""Figures inside the page: PNG as it is while small, else repacked."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+
+SMALL = 40_000
+"""Bytes up to which a figure is taken as it is."""
+
+
+def data_uri(path: Path) -> str:
+    """Return a PNG file as the address of itself; a large one repacked as WebP, still sharp enough to read."""
+    content = path.read_bytes()
+    if len(content) <= SMALL:
+        return f"data:image/png;base64,{b64encode(content).decode()}"
+    from PIL import Image
+
+    packed = BytesIO()
+    Image.open(BytesIO(content)).convert("RGB").save(packed, "WEBP", quality=75, method=0)
+    return f"data:image/webp;base64,{b64encode(packed.getvalue()).decode()}"
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height of a PNG file, so that the page does not jump when it appears."""
+    with path.open("rb") as stream:
+        head = stream.read(24)
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
