@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from alfosc_reduce.instrument import FrameInfo
 from alfosc_reduce_alfosc.classification import kind_of, lamp_remark
-from alfosc_reduce_alfosc.keywords import exposure_time, mid_exposure, mjd, text
+from alfosc_reduce_alfosc.keywords import exposure_time, frame_name, mid_exposure, mjd, text
 from alfosc_reduce_alfosc.readout import Readout, readout
 from alfosc_reduce_alfosc.setups import Setup, setup
 from alfosc_reduce_alfosc.sky import direction
 from alfosc_reduce_alfosc.stars import by_name, find_star
+from alfosc_reduce_alfosc.tables import records
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -55,6 +56,16 @@ def star_of(header: Header) -> dict[str, Any] | None:
     """Return the row of the standard that a frame points at, by position and by name, or None."""
     ra, dec = direction(header) or (None, None)
     return find_star(_names(header), ra, dec, mjd(mid_exposure(header)))
+
+
+def no_standard(header: Header) -> str:
+    """Return a sentence on a frame that points at no standard of the tables: what it is, and what to do."""
+    called = text(header, "OBJECT", "")
+    if by_name(called):
+        found = f"named {called!r}, but the telescope pointed elsewhere: this is no standard star"
+    else:
+        found = f"{called!r} is no standard star here (of {len(records('standards'))} that are known)"
+    return f"{frame_name(header)}: {found}; correct the columns object and kind in the table of frames, or RA and DEC"
 
 
 def _names(header: Header) -> tuple[str, ...]:

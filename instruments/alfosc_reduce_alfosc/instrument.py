@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from alfosc_reduce.errors import DataError, suggest
+from alfosc_reduce.errors import DataError
 from alfosc_reduce.instrument import Disperser, FrameInfo, Instrument, StandardStar
 
 if TYPE_CHECKING:
@@ -74,16 +74,12 @@ class Alfosc(Instrument):
 
     def standard(self, header: Header) -> StandardStar:
         """Return the flux table of the standard star in a frame, by position or name; raises `DataError` if unknown."""
-        from alfosc_reduce_alfosc.description import star_of
-        from alfosc_reduce_alfosc.stars import by_name
-        from alfosc_reduce_alfosc.tables import records, table
+        from alfosc_reduce_alfosc.description import no_standard, star_of
+        from alfosc_reduce_alfosc.tables import table
 
         found = star_of(header)
         if found is None:
-            called = str(header.get("OBJECT", "")).strip()
-            known = [str(row["name"]) for row in records("standards")]
-            hint = suggest(called, known) if by_name(called) is None else "it points elsewhere"
-            raise DataError(f"{header.get('FILENAME', 'this frame')}: {called!r} is no standard star here: {hint}")
+            raise DataError(no_standard(header))
         fluxes = table(str(found["file"]))
         fluxes.meta = {"source": str(found["source"]), "name": str(found["name"])}
         return StandardStar(str(found["name"]), fluxes)

@@ -16,6 +16,7 @@ from alfosc_reduce_alfosc.tables import records
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
+_SAME_GAIN = 0.02
 Section = tuple[int, int, int, int]
 """First and last column, first and last row; both ends included."""
 
@@ -71,12 +72,15 @@ class Readout:
         Along x and y.
     speed
         As ``FPIX`` says, empty if it does not.
+    gain
+        As ``GAIN`` says, if that is not the usual one of the detector, else empty.
     """
 
     detector: Detector
     window: Section
     binning: tuple[int, int] = (1, 1)
     speed: str = ""
+    gain: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,7 +91,7 @@ class Readout:
     @property
     def label(self) -> str:
         """The coordinate by which frames are matched, e.g. ``[851:1250,1:2102] 1x2 200``."""
-        return f"{self.window_text} {self.binning_text} {self.speed}".strip()
+        return " ".join(part for part in (self.window_text, self.binning_text, self.speed, self.gain) if part)
 
     @property
     def window_text(self) -> str:
@@ -158,7 +162,12 @@ def readout(header: Header) -> Readout:
     binning = _binning(header, "DETXBIN"), _binning(header, "DETYBIN")
     window = _window(header, chip, binning)
     speed = text(header, "FPIX", "")
-    return Readout(chip, window, binning, speed.removesuffix(".0").removesuffix("."))
+    return Readout(chip, window, binning, speed.removesuffix(".0").removesuffix("."), _unusual_gain(header, chip))
+
+
+def _unusual_gain(header: Header, chip: Detector) -> str:
+    gain = number(header, "GAIN", chip.gain)
+    return "" if abs(gain - chip.gain) < _SAME_GAIN * chip.gain else f"gain {gain:g}"
 
 
 def _detector_row(header: Header | None) -> dict[str, Any]:

@@ -82,6 +82,13 @@ def test_the_window_of_the_shipped_night_has_overscan_rows_only(make_header) -> 
     assert chip.label == "[851:1250,1:2102] 1x2 200"
 
 
+def test_another_gain_is_another_readout(make_header) -> None:
+    assert readout(make_header(GAIN=0.16)).label == "[1:2148,1:2102] 1x1 200"
+    assert readout(make_header(GAIN=0.33)).label == "[1:2148,1:2102] 1x1 200 gain 0.33"
+    with pytest.raises(DataError, match="GAIN = 'low' is no number"):
+        readout(make_header(GAIN="low"))
+
+
 def test_a_window_without_overscan_says_so(make_header) -> None:
     chip = readout(make_header(DETWIN1="[500:900,500:900]", DETXBIN=2, DETYBIN=2))
     assert chip.overscans() == []
