@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,4 +130,9 @@ def apply_edits(night: Night, edits: Mapping[str, Mapping[str, str]], folder: Pa
     found = {relative(path, folder) for path in paths}
     lost = [file for file, row in edits.items() if file not in found and "kind" in row]
     remarks += [f"{file}: in the table of frames, but not among the files" for file in lost]
-    return Night(in_sequence(kept), night.rejected), remarks
+    rejected = tuple(replace(r, missed=_counted_on(edits.get(relative(r.path, folder)))) for r in night.rejected)
+    return Night(in_sequence(kept), rejected), remarks
+
+
+def _counted_on(row: Mapping[str, str] | None) -> bool:
+    return row is not None and not row["use"].lower().startswith("no")

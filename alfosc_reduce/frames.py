@@ -59,10 +59,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A file that is no frame, and why."""
+    """A file that is no frame, and why; `missed` if the table of frames counts on it."""
 
     path: Path
     reason: str
+    missed: bool = False
 
 
 @dataclass(frozen=True)

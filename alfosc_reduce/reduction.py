@@ -219,6 +219,7 @@ def _close(
     failed = bool(bad or prepared.plan.blocked or problems)
     if not quiet or failed:
         table = closing_table(prepared.plan, list(run.results.values()))
-        print(table, *problems, *verdicts, sep="\n", file=sys.stderr)
+        missed = [f"no frame: {r.path.name}: {r.reason}" for r in prepared.night.rejected if r.missed]
+        print(table, *missed, *problems, *verdicts, sep="\n", file=sys.stderr)
         print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}, begin with {REPORT}", file=sys.stderr)
     return 1 if failed else 0

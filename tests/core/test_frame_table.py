@@ -166,3 +166,12 @@ def test_all_mistakes_in_the_table_at_once(night: Night, tmp_path: Path) -> None
 def test_every_kind_is_allowed(tmp_path: Path) -> None:
     night = Night(tuple(frame(tmp_path / f"{kind}.fits", kind=kind) for kind in KINDS))
     assert {row["kind"] for row in read_edits(written(night, tmp_path)).values()} == set(KINDS)
+
+
+def test_a_file_that_the_table_counts_on_is_missed_when_it_is_no_frame_any_more(night: Night, tmp_path: Path) -> None:
+    path = written(night, tmp_path)
+    before, _, after = path.read_text(encoding="utf-8").partition("b.fits")
+    path.write_text(before + "b.fits" + after.replace(" yes ", ' "no: clouds" ', 1), encoding="utf-8")
+    gone = tuple(Rejected(tmp_path / f"{name}.fits", "truncated") for name in "abx")
+    kept, _ = apply_edits(Night(night.frames[2:], gone), read_edits(path), tmp_path)
+    assert [r.missed for r in kept.rejected] == [True, False, False]
