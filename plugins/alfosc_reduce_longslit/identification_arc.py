@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce.errors import DataError
 from alfosc_reduce_longslit.arc_lines import FoundLines, find_lines
 from alfosc_reduce_longslit.arc_lines_groups import KnownLines
-from alfosc_reduce_longslit.identification import UNIT, Identification, Pattern, identify
+from alfosc_reduce_longslit.identification import UNIT, Expectation, Identification, Pattern, identify
 from alfosc_reduce_longslit.identification_expectation import (
     Axis,
     axis_of,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_SCORE = 9.0
 LEAST_MARGIN = 8.0
+SURE = 40.0
+"""Odds (logarithm) at which no other guess of the lamps' brightness is tried."""
 FEWEST = 8
 
 
@@ -97,12 +99,23 @@ def identify_arc(
     limits = (axis.start, axis.start + axis.step * len(spectrum))
     title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
     expectation = expectation_of(disperser, axis)
-    likely = [likely_lines(lines, expectation.wavelength(np.array(limits)), len(found)) for lines in catalogues]
-    tried = [(identify(_pattern(found, axis, lines, limits), expectation), lines) for lines in likely]
-    match, known = max(tried, key=lambda one: one[0].score)
+    match, known = _best_match(found, axis, catalogues, limits, expectation)
     if not is_certain(match):
         raise _doubt(match, header, disperser.name, len(found))
     return IdentifiedArc(axis, found, known, match, title)
+
+
+def _best_match(
+    found: FoundLines, axis: Axis, catalogues: list[KnownLines], limits: tuple[float, float], expectation: Expectation
+) -> tuple[Identification, KnownLines]:
+    """Return the best match with any of the catalogues, and the lines it was found with."""
+    tried: list[tuple[Identification, KnownLines]] = []
+    for lines in catalogues:
+        likely = likely_lines(lines, expectation.wavelength(np.array(limits)), len(found))
+        tried.append((identify(_pattern(found, axis, likely, limits), expectation), likely))
+        if tried[-1][0].score > SURE:
+            break
+    return max(tried, key=lambda one: one[0].score)
 
 
 def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[float, float]) -> Pattern:

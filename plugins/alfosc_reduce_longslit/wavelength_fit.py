@@ -69,6 +69,29 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Anchors:
+    """What is roughly known of the scale beyond the last lines; shapes (n,).
+
+    Attributes
+    ----------
+    x, y
+        Pixels.
+    wavelength, error
+        There, in Angstrom.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    wavelength: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+    def normal(self, shape: tuple[int, int], degree: Degree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return their normal matrix and right side."""
+        design = terms_at(self.x, self.y, shape, degree) / self.error[:, None]
+        return design.T @ design, design.T @ (self.wavelength / self.error)
+
+
+@dataclass(frozen=True)
 class WavelengthFit:
     """The fitted series and how well it holds.
 
@@ -130,11 +153,12 @@ class WavelengthFit:
 
 @dataclass(frozen=True)
 class Problem:
-    """Points with the domain of the series and the local dispersion (Angstrom a pixel) at each."""
+    """Points with the domain of the series, the local dispersion (Angstrom a pixel) at each, and what lies beyond."""
 
     points: Points
     shape: tuple[int, int]
     dispersion: NDArray[np.float64]
+    anchors: Anchors
 
     def design(self, degree: Degree) -> NDArray[np.float64]:
         """Return the terms of the series at every point in pixels, shape (n lines, n strips, n terms)."""
@@ -174,7 +198,9 @@ def terms_at(
     return result
 
 
-def fit_wavelengths(points: Points, shape: tuple[int, int], start: NDArray[np.float64]) -> WavelengthFit:
+def fit_wavelengths(
+    points: Points, shape: tuple[int, int], start: NDArray[np.float64], anchors: Anchors
+) -> WavelengthFit:
     """Fit a wavelength map, leaving out lines that contradict the rest, with the degree that predicts lines best.
 
     Parameters
@@ -185,8 +211,10 @@ def fit_wavelengths(points: Points, shape: tuple[int, int], start: NDArray[np.fl
         (ny, nx) of the frame.
     start
         Local dispersion at each line in Angstrom a pixel, shape (n lines,).
+    anchors
+        Keep the series from running away where there are no lines.
     """
-    problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape))
+    problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape), anchors)
     used = np.isfinite(points.error)
     used &= (used.mean(axis=1) >= _FEWEST_SHARE)[:, None]
     lines = int(used.any(axis=1).sum())
@@ -244,22 +272,20 @@ def _line_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> NDArray
     return result
 
 
-def _normal(
-    problem: Problem, used: NDArray[np.bool_], degree: Degree
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the design, and the normal matrix and right side of each line."""
+def _normal(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> tuple[NDArray[np.float64], ...]:
+    """Return the design, the normal matrix and right side of each line, and those of all lines and anchors."""
     design = problem.design(degree)
     weight = np.where(used, problem.weight(), 0)
     weighted = design * weight[..., None]
     matrix = np.swapaxes(weighted, 1, 2) @ design
     right = np.einsum("lst,ls->lt", weighted, np.where(used, problem.target(), 0))
-    return design, matrix, right
+    beyond, aim = problem.anchors.normal(problem.shape, degree)
+    return design, matrix, right, matrix.sum(axis=0) + beyond, right.sum(axis=0) + aim
 
 
 def _left_out(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:
     """Residual of every position in the fit without its line, in pixels."""
-    design, matrix, right = _normal(problem, used, degree)
-    total, goal = matrix.sum(axis=0), right.sum(axis=0)
+    design, matrix, right, total, goal = _normal(problem, used, degree)
     size = np.sqrt(np.maximum(np.diag(total), 1e-30))
     rest = (total - matrix) / size[:, None] / size + 1e-11 * np.eye(len(size))
     coefficients = np.linalg.solve(rest, ((goal - right) / size)[..., None])[..., 0] / size
@@ -290,10 +316,9 @@ def _studentised(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> N
 
     The geometric mean of the residuals with and without the line: the latter alone would condemn lines at the ends.
     """
-    design, matrix, right = _normal(problem, used, degree)
-    total = matrix.sum(axis=0)
+    design, _, _, total, goal = _normal(problem, used, degree)
     size = np.sqrt(np.maximum(np.diag(total), 1e-30))
-    values = np.linalg.solve(total / size[:, None] / size + 1e-11 * np.eye(len(size)), right.sum(axis=0) / size) / size
+    values = np.linalg.solve(total / size[:, None] / size + 1e-11 * np.eye(len(size)), goal / size) / size
     inside = _line_means(problem.target() - design @ values, used)
     outside = _line_means(_left_out(problem, used, degree), used)
     return np.sqrt(np.abs(inside * outside))
@@ -306,11 +331,10 @@ def _mean_variance(problem: Problem, used: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def _solved(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> WavelengthFit:
-    design, matrix, right = _normal(problem, used, degree)
-    total = matrix.sum(axis=0)
+    design, _, _, total, goal = _normal(problem, used, degree)
     size = np.sqrt(np.diag(total))
     inverse = np.linalg.inv(total / size[:, None] / size) / size[:, None] / size
-    values = inverse @ right.sum(axis=0)
+    values = inverse @ goal
     coefficients = np.zeros((degree.x + 1, degree.y + 1))
     terms = degree.terms()
     coefficients[terms[:, 0], terms[:, 1]] = values

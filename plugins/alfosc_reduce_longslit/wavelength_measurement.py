@@ -17,7 +17,7 @@ from alfosc_reduce_longslit.arc_lines_groups import (
 )
 from alfosc_reduce_longslit.arc_lines_positions import Groups, Positions, Strips, fit_profile, measure_positions
 from alfosc_reduce_longslit.arcs_strips import central_spectrum, cut_strips, lit_rows
-from alfosc_reduce_longslit.wavelength_fit import Points, WavelengthFit, fit_wavelengths
+from alfosc_reduce_longslit.wavelength_fit import Anchors, Points, WavelengthFit, fit_wavelengths
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -32,6 +32,9 @@ WORST_DOUBT = 0.019
 """Lines whose wavelength is more uncertain than this, in line widths, are not used."""
 BRIGHT = 12.0
 """Lines with less light than this many times its noise in the middle of the slit are not measured."""
+ANCHOR_STEP, ANCHOR_ERROR = 0.04, 2.0
+"""Beyond the last measured lines the identified scale is believed, each so many widths of the frame, to so many pixels
+and a fiftieth of the distance."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,14 @@ def measure_arc(arc: ArcStrips, identified: IdentifiedArc) -> MeasuredLines:
         Its lines.
     """
     match, found = identified.match, identified.found
-    scale = np.gradient(identified.wavelength(np.arange(arc.shape[1], dtype=np.float64)))
     lines = _with_unknown(identified.known.take(match.known), len(found) - len(match.found))
     x = np.concatenate([found.x[match.found], identified.unidentified()])
     height = np.concatenate([found.height[match.found], np.delete(found.height, match.found)])
-    first = _measured(arc, lines, x, height, np.ones(len(x), bool), found.fwhm, scale)
-    lines, x = _all_lines(arc, identified, first, scale)
+    first = _measured(arc, identified, lines, x, height, np.ones(len(x), bool), found.fwhm)
+    lines, x = _all_lines(arc, identified, first)
     continuum = background(arc.spectrum, first.profile.fwhm)
     light, noise = heights_of(x, arc.centre, first.profile, continuum)
-    return _measured(arc, lines, x, light, light > BRIGHT * noise, first.profile.fwhm, scale)
+    return _measured(arc, identified, lines, x, light, light > BRIGHT * noise, first.profile.fwhm)
 
 
 def _with_unknown(lines: KnownLines, count: int) -> KnownLines:
@@ -130,11 +132,11 @@ def _with_unknown(lines: KnownLines, count: int) -> KnownLines:
 
 
 def _all_lines(
-    arc: ArcStrips, identified: IdentifiedArc, first: MeasuredLines, scale: NDArray[np.float64]
+    arc: ArcStrips, identified: IdentifiedArc, first: MeasuredLines
 ) -> tuple[KnownLines, NDArray[np.float64]]:
     """Return every line of the lamps on the detector, and unknown ones away from them, with their pixels, rising."""
     pixel = np.arange(arc.shape[1], dtype=np.float64)
-    wave = first.fit.wavelength(pixel, arc.middle, arc.shape)
+    wave, scale = first.fit.wavelength(pixel, arc.middle, arc.shape), _dispersion(arc, identified)
     known = identified.known
     known = known.take(np.flatnonzero((known.wavelength > wave[2]) & (known.wavelength < wave[-3])))
     known = merge_close(known, INSEPARABLE * first.profile.fwhm * np.interp(known.wavelength, wave, scale))
@@ -147,14 +149,19 @@ def _all_lines(
     return _with_unknown(known, int((apart & inside).sum())).take(order), x[order]
 
 
+def _dispersion(arc: ArcStrips, identified: IdentifiedArc) -> NDArray[np.float64]:
+    """Return Angstrom a pixel as identified, shape (nx,)."""
+    return np.gradient(identified.wavelength(np.arange(arc.shape[1], dtype=np.float64)))
+
+
 def _measured(
     arc: ArcStrips,
+    identified: IdentifiedArc,
     lines: KnownLines,
     x: NDArray[np.float64],
     light: NDArray[np.float64],
     worthy: NDArray[np.bool_],
     fwhm: float,
-    scale: NDArray[np.float64],
 ) -> MeasuredLines:
     """Group lines, measure the blends with a profile measured on lines that stand alone, and fit the map."""
     order = np.argsort(x)
@@ -163,10 +170,31 @@ def _measured(
     profile = _profile(arc.centre, groups, light[leaders], fwhm)
     positions = measure_positions(arc.strips, groups, groups.x[:, None] + arc.shift[None, :], profile)
     lines = lines.take(leaders)
-    local = np.interp(groups.x, np.arange(arc.shape[1]), scale)
+    local = np.interp(groups.x, np.arange(arc.shape[1]), _dispersion(arc, identified))
     points = _points(positions, arc.strips, lines, lines.doubt / local, profile.fwhm)
-    fit = fit_wavelengths(points, arc.shape, local)
+    measured = np.isfinite(points.error).all(axis=1)
+    fit = fit_wavelengths(points, arc.shape, local, _anchors(arc, identified, groups.x[measured]))
     return MeasuredLines(lines, np.isfinite(groups.offset).sum(axis=1), points, fit, profile)
+
+
+def _anchors(arc: ArcStrips, identified: IdentifiedArc, lines: NDArray[np.float64]) -> Anchors:
+    """Return what the identified scale says beyond the first and last of the lines at pixels `lines`."""
+    nx = arc.shape[1]
+    place = np.arange(0.0, nx, max(ANCHOR_STEP * nx, 1.0))
+    first, last = (lines.min(), lines.max()) if lines.size else (0.0, float(nx))
+    away = np.maximum(first - place, place - last)
+    place, away = place[away > 0], away[away > 0]
+    strips = np.array([0, len(arc.strips.y) // 2, len(arc.strips.y) - 1])
+    x = place[:, None] + arc.shift[strips]
+    error = (
+        (ANCHOR_ERROR + away / 50)
+        * np.sqrt(len(strips))
+        * np.interp(place, np.arange(nx), _dispersion(arc, identified))
+    )
+    wavelength, error, y = np.broadcast_arrays(
+        identified.wavelength(place)[:, None], error[:, None], arc.strips.y[strips]
+    )
+    return Anchors(x.ravel(), y.ravel(), wavelength.ravel(), error.ravel())
 
 
 def _points(positions: Positions, strips: Strips, lines: KnownLines, doubt: NDArray[np.float64], fwhm: float) -> Points:
