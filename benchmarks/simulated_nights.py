@@ -300,7 +300,8 @@ def measure_target(products: Products, truth: Any, file: str, level: str) -> Fou
 def aligned(truth: Any, file: str, spectrum: Any) -> dict[str, np.ndarray]:
     """Return the truth on the pixels of a spectrum."""
     first = round((float(spectrum.meta["header"]["DISPPIX0"]) - truth.first) / truth.step)
-    return {name: values[first : first + len(spectrum.flux)] for name, values in truth.of(file).items()}
+    part = slice(first, first + len(spectrum.flux))
+    return {name: np.array(values[part], dtype=float) for name, values in truth.of(file).items()}
 
 
 def pixels(spectrum: Any) -> np.ndarray:
