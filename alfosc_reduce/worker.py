@@ -1,7 +1,11 @@
-"""What every worker process needs, imported once before workers are forked."""
+"""What every worker process needs, imported once before workers are forked, so that they share the memory of it."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+
+import astropy.coordinates
 import astropy.io.fits
 import astropy.nddata
 import astropy.table
@@ -10,9 +14,18 @@ import matplotlib.figure
 import scipy.interpolate
 import scipy.ndimage
 import scipy.optimize
+import scipy.signal
 import specutils
 
 import alfosc_reduce.labour
 import alfosc_reduce.products
+from alfosc_reduce.errors import ConfigurationError
+from alfosc_reduce.registry import STEPS, load_plugin, plugins
 
 __all__ = ["alfosc_reduce", "astropy", "matplotlib", "scipy", "specutils"]
+
+for name in plugins(STEPS):
+    with contextlib.suppress(ConfigurationError):  # a broken plugin is told of when it is used
+        load_plugin(STEPS, name)
+# The collector would write into every object that the workers share, and so copy it.
+gc.freeze()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alfosc_reduce.errors import ConfigurationError
-from alfosc_reduce.pools import Here, Processes, one_thread, opener
+from alfosc_reduce.pools import Here, Processes, worker_environment, opener
 
 Reduce = Callable[..., SimpleNamespace]
 
@@ -84,10 +84,10 @@ def test_number_of_jobs() -> None:
             opener(jobs, None)
 
 
-def test_workers_use_one_thread_and_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_use_worker_environment_and_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with one_thread():
+    with worker_environment():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
 
