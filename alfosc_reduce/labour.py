@@ -107,10 +107,13 @@ def _members(product: Any) -> Iterable[Any]:
 
 def carry_out(order: Order, store_folder: str) -> Outcome:
     """Carry out an order; never raises, so that one bad frame never ends the night."""
+    from threadpoolctl import threadpool_limits
+
     started = time.perf_counter()
     store = Store(Path(store_folder))
     try:
-        with remarks() as said, warnings.catch_warnings():
+        # One thread for linear algebra everywhere: sums in another order are other bits.
+        with remarks() as said, warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")
             _carry_out(order, store, said)
     except ReductionError as error:
