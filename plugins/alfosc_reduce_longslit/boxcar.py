@@ -49,7 +49,7 @@ class ExtractBoxcar(Step):
 
         check_inputs(image, traces, wavelengths)
         width = None if self.width is None else to_pixels(self.width, traces.pixel_scale)
-        found = extract_objects(background_of(image, sky), traces, width)
+        found = extract_objects(background_of(image, sky, traces), traces, width)
         return SpectrumList([boxcar_spectrum(image.header, one, traces, wavelengths, i) for i, one in enumerate(found)])
 
     def quality(self, result: SpectrumList, **inputs: Any) -> dict[str, float | int | str | bool | None]:

@@ -44,7 +44,7 @@ class ExtractOptimal(Step):
         from specutils import SpectrumList
 
         check_inputs(image, traces, wavelengths)
-        found = extract_objects(background_of(image, sky), traces)
+        found = extract_objects(background_of(image, sky, traces), traces)
         return SpectrumList(
             [optimal_spectrum(image.header, one, traces, wavelengths, i) for i, one in enumerate(found)]
         )
@@ -60,7 +60,7 @@ class ExtractOptimal(Step):
         from alfosc_reduce_longslit.extraction_figures import figure_of_profile, figure_of_spectrum
 
         image, traces = inputs["image"], inputs["traces"]
-        found = extract_objects(background_of(image, inputs.get("sky")), traces)
+        found = extract_objects(background_of(image, inputs.get("sky"), traces), traces)
         for i, spectrum in enumerate(result):
             end = f"_{i + 1}" if len(result) > 1 else ""
             yield f"profile{end}", figure_of_profile(image, traces.centres[i], spectrum, found[i].profile)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, usable, variance_of
+from alfosc_reduce.images import flags_of, usable
 from alfosc_reduce_longslit.sky_noise import exchange_photons, light_of_objects, photon_scale
+from alfosc_reduce_longslit.slit_part import plain_variance
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
 
     from alfosc_reduce_longslit.products import Traces
 
+MARGIN = 8
+"""Rows beyond the bands that the smooth model of the objects' light needs."""
 REACH = 5.0
 """Full widths at half maximum on either side of a trace that its fit takes in."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """A whole frame, ready to be extracted; every array has shape (ny, nx).
+    """The rows of a frame around its objects, ready to be extracted; every array has shape (rows, nx).
 
     Attributes
     ----------
+    start
+        First of the rows on the frame.
     data
         Sky-subtracted electrons.
     variance
@@ -41,6 +46,7 @@ class Background:
         Electrons.
     """
 
+    start: int
     data: NDArray[np.float64]
     variance: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -51,29 +57,38 @@ class Background:
     read_noise: float
 
 
-def background_of(image: CCDData, sky: CCDData | None) -> Background:
-    """Take the light of the objects out of the noise of a frame.
+def background_of(image: CCDData, sky: CCDData | None, traces: Traces) -> Background:
+    """Take the light of the objects out of the noise of the rows around the traces.
 
     `subtract_sky` puts a smooth model of that light into the variance; it can be worked out again from the frame.
     Raises `DataError` if no usable pixel holds anything.
     """
-    noise = variance_of(image)
-    good = usable(image) & np.isfinite(noise)
-    if not np.any(np.asarray(image.data)[good]):
+    rows = rows_around(traces, image.shape[0])
+    noise = np.asarray(plain_variance(image)[rows], np.float64)
+    good = usable(image)[rows] & np.isfinite(noise)
+    if not np.any(np.asarray(image.data[rows])[good]):
         name = image.header.get("FILENAME", "this frame")
         raise DataError(f"{name}: no usable pixel holds any light, there is nothing to extract; exclude the frame")
-    data = np.where(good, np.asarray(image.data, np.float64), 0)
+    data = np.where(good, np.asarray(image.data[rows], np.float64), 0)
     read_noise = float(image.header.get("RDNOISE", 0))
-    level = np.zeros_like(data) if sky is None else np.nan_to_num(np.asarray(sky.data, np.float64))
-    own = np.zeros_like(data) if sky is None or sky.uncertainty is None else variance_of(sky)
+    level = np.zeros_like(data) if sky is None else np.nan_to_num(np.asarray(sky.data[rows], np.float64))
+    own = np.zeros_like(data) if sky is None or sky.uncertainty is None else np.array(plain_variance(sky)[rows], float)
     own = np.where(np.isfinite(own), own, 0)
     variance = np.maximum(np.where(good, noise, 1) - own, 1e-6)
     light = light_of_objects(data, level, read_noise, good)
-    scale = photon_scale(variance, level + light, read_noise)
-    clean = exchange_photons(variance, level + light, level, scale)
+    scale = np.asarray(photon_scale(variance, level + light, read_noise), np.float64)
+    clean = np.asarray(exchange_photons(variance, level + light, level, scale), np.float64)
     floor = 0.5 * np.median(clean[good])
     clean = np.maximum(clean, np.minimum(floor, scale**2 * max(read_noise, 0.1) ** 2))
-    return Background(data, clean, scale, level, np.sqrt(own), good, flags_of(image), read_noise)
+    flags = flags_of(image)[rows]
+    return Background(rows.start, data, clean, scale, level, np.sqrt(own), good, flags, read_noise)
+
+
+def rows_around(traces: Traces, ny: int) -> slice:
+    """Return the rows of a frame of `ny` rows that the bands of all objects cover, and a few more."""
+    reach = REACH * traces.fwhm[:, None] + MARGIN
+    low, high = (traces.centres - reach).min(), (traces.centres + reach).max()
+    return slice(int(np.clip(np.floor(low), 0, ny - 1)), int(np.clip(np.ceil(high) + 1, 1, ny)))
 
 
 @dataclass(frozen=True)
@@ -126,8 +141,8 @@ def _band(frame: Background, traces: Traces, members: tuple[int, ...]) -> Band:
     start = np.floor((centres - reach[:, None]).min(axis=0)).astype(int)
     end = np.ceil((centres + reach[:, None]).max(axis=0)).astype(int)
     rows = start + np.arange(int((end - start).max()) + 1)[:, None]
-    inside = (rows >= 0) & (rows < ny)
-    index = np.clip(rows, 0, ny - 1), np.broadcast_to(np.arange(nx), rows.shape)
+    inside = (rows >= frame.start) & (rows < frame.start + ny)
+    index = np.clip(rows - frame.start, 0, ny - 1), np.broadcast_to(np.arange(nx), rows.shape)
     return Band(
         members=members,
         u=rows[None] - centres[:, None, :],

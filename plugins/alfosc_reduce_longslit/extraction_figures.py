@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.flags import mask_of
-from alfosc_reduce.images import usable, variance_of
+from alfosc_reduce.images import usable
 from alfosc_reduce.spectra import columns_of, header_of, spectrum_flags, spectrum_variance
 from alfosc_reduce_longslit.extraction_quality import quality_of_spectrum
+from alfosc_reduce_longslit.slit_part import plain_variance
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -118,16 +119,15 @@ def _profile_panel(
 ) -> None:
     header = header_of(spectrum)
     reach = 4 * float(header["FWHMPIX"])
-    rows = np.arange(image.shape[0])[:, None]
-    u = rows - centre[None, part]
+    low, high = np.clip([centre[part].min() - reach, centre[part].max() + reach + 1], 0, image.shape[0]).astype(int)
+    near = slice(low, high), part
+    u = np.arange(low, high)[:, None] - centre[None, part]
     flux = np.where(mask_of(spectrum_flags(spectrum)), 0, np.maximum(spectrum.flux.value, 0))[part]
-    weight = np.where(
-        usable(image)[:, part] & (np.abs(u) < reach), 1 / np.maximum(variance_of(image)[:, part], 1e-9), 0
-    )
+    weight = np.where(usable(image)[near] & (np.abs(u) < reach), 1 / np.maximum(plain_variance(image)[near], 1e-9), 0)
     index = np.floor((u + reach) / BIN).astype(int).clip(0, int(2 * reach / BIN))
     size = int(2 * reach / BIN) + 1
     information = np.bincount(index.ravel(), (weight * flux**2).ravel(), size)
-    value = np.bincount(index.ravel(), (weight * flux * np.asarray(image.data)[:, part]).ravel(), size)
+    value = np.bincount(index.ravel(), (weight * flux * np.asarray(image.data)[near]).ravel(), size)
     known = information > 1e-12
     place = (np.flatnonzero(known) + 0.5) * BIN - reach
     axes.axhline(0, color="k", lw=0.5)

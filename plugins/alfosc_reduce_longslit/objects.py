@@ -10,7 +10,7 @@ from pydantic import Field
 
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import usable, variance_of
+from alfosc_reduce.images import usable
 from alfosc_reduce.parameters import Arcsec, to_pixels
 from alfosc_reduce_longslit.objects_detection import (
     BLEND,
@@ -22,6 +22,7 @@ from alfosc_reduce_longslit.objects_detection import (
 )
 from alfosc_reduce_longslit.objects_trace import BlockProfiles, ObjectTrace, block_profiles, follow, trace_object
 from alfosc_reduce_longslit.products import Traces
+from alfosc_reduce_longslit.slit_part import part_on_slit, plain_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +41,8 @@ _log = logging.getLogger(__name__)
 class Frame(NamedTuple):
     """Sky-subtracted electrons, their variance, and where they may be used; shape (ny, nx) each."""
 
-    data: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    data: NDArray[np.floating]
+    variance: NDArray[np.floating]
     good: NDArray[np.bool_]
 
 
@@ -80,10 +81,10 @@ class TraceObjects(Step):
         """Return the traces, brightest first; none (with a warning) if nothing is significant."""
         name = image.header.get("FILENAME", "this frame")
         scale = float(image.header.get("PIXSCALE", 1.0))
-        frame = frame_of(image)
+        frame, start = frame_of(image)
         found, profile = find_and_trace(frame, self.threshold, self.largest_number)
         if self.position is not None:
-            found = [forced(frame, profile, found, to_pixels(self.position, scale), name)]
+            found = [forced(frame, profile, found, to_pixels(self.position, scale) - start, start, name)]
         if not found:
             _log.warning(
                 "%s: no object stands out by %.1f sigma (the highest peak reaches %.1f); the limit is %.2g electrons a "
@@ -91,7 +92,7 @@ class TraceObjects(Step):
                 name, self.threshold, float(profile.best.max()), profile.limit(self.threshold),
             )  # fmt: skip
         return Traces(
-            centres=np.array([one.centre for one in found]).reshape(len(found), image.shape[1]),
+            centres=np.array([one.centre + start for one in found]).reshape(len(found), image.shape[1]),
             fwhm=np.array([one.fwhm for one in found], dtype=np.float64),
             significance=np.array([one.significance for one in found], dtype=np.float64),
             pixel_scale=scale,
@@ -118,14 +119,17 @@ class TraceObjects(Step):
         yield "traces", figure_of_traces(inputs["image"], result)
 
 
-def frame_of(image: CCDData) -> Frame:
-    """Return what a search needs, remaining cosmic rays left out; raises `DataError` if nothing is usable."""
-    data, variance, good = np.asarray(image.data, np.float64), variance_of(image), usable(image)
-    if not good.any() or not np.isfinite(variance[good]).all():
+def frame_of(image: CCDData) -> tuple[Frame, int]:
+    """Return what a search needs, from the slit's first row to its last, and which row is the first.
+
+    Remaining cosmic rays are left out. Raises `DataError` if nothing is usable.
+    """
+    part = part_on_slit(image)
+    if not part.good.any() or not np.isfinite(plain_variance(image)[part.rows][usable(image)[part.rows]]).all():
         name = image.header.get("FILENAME", "this frame")
         raise DataError(f"{name}: no usable pixel with a variance to find objects in; exclude the frame")
-    data, variance = np.where(good, data, 0), np.where(good, variance, 1)
-    return Frame(data, variance, without_outliers(data, variance, good))
+    good = without_outliers(part.data, part.variance, part.good)
+    return Frame(part.data, part.variance, good), part.rows.start
 
 
 def find_and_trace(frame: Frame, threshold: float, largest: int) -> tuple[list[Found], SlitProfile]:
@@ -172,14 +176,22 @@ def straightened(frame: Frame, bend: NDArray[np.float64]) -> Frame:
     return Frame(frame.data[index], frame.variance[index], frame.good[index] & inside)
 
 
-def forced(frame: Frame, profile: SlitProfile, found: list[Found], row: float, name: str) -> Found:
-    """Return the found object nearest to `row` if it is there, else an aperture parallel to the brightest one."""
+def forced(frame: Frame, profile: SlitProfile, found: list[Found], row: float, start: int, name: str) -> Found:
+    """Return the found object nearest to `row` if it is there, else an aperture parallel to the brightest one.
+
+    Rows count from the first of the slit, which is `start` on the frame.
+    """
     ny, nx = frame.data.shape
     if not 0 <= row <= ny - 1:
-        raise DataError(f"{name}: position is at row {row:.1f}, the slit has rows 0 to {ny - 1}; give one on the slit")
+        raise DataError(
+            f"{name}: position is at row {row + start:.1f}, the slit has rows {start} to {start + ny - 1}; "
+            "give one on the slit"
+        )
     near = [one for one in found if abs(one.row - row) <= max(one.fwhm, 3)]
     if near:
         return min(near, key=lambda one: abs(one.row - row))
-    _log.warning("%s: nothing is seen at row %.1f; the aperture there is set because position says so.", name, row)
+    _log.warning(
+        "%s: nothing is seen at row %.1f; the aperture there is set because position says so.", name, row + start
+    )
     bend = found[0].centre - found[0].row if found else np.zeros(nx)
     return Found(row + bend, found[0].fwhm if found else FWHM, float(profile.best[round(row)]))

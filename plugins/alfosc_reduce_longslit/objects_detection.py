@@ -54,7 +54,7 @@ class SlitProfile:
 
 
 def without_outliers(
-    data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]
+    data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return the usable pixels that do not stand out of their row, shape (ny, nx): no cosmic ray makes an object.
 
@@ -71,18 +71,18 @@ def without_outliers(
 
 
 def collapse(
-    data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]
+    data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weighted mean of each row and its formal error, shapes (ny,)."""
     # Weights follow the columns only: the photon noise of an object must not bias its own profile.
-    weight = good / np.maximum(np.median(variance, axis=0), 1e-12)
-    total = np.maximum(weight.sum(axis=1), 1e-30)
-    light = np.where(good, data, 0) * weight
-    error = np.sqrt((np.where(good, variance, 0) * weight**2).sum(axis=1)) / total
-    return light.sum(axis=1) / total, np.where(error > 0, error, np.inf)
+    weight = 1 / np.maximum(np.median(variance, axis=0), 1e-12).astype(np.float64)
+    total = np.maximum(good @ weight, 1e-30)
+    light = np.where(good, data, 0) @ weight
+    error = np.sqrt(np.where(good, variance, 0) @ weight**2) / total
+    return light / total, np.where(error > 0, error, np.inf)
 
 
-def slit_profile(data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_]) -> SlitProfile:
+def slit_profile(data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]) -> SlitProfile:
     """Collapse a sky-subtracted frame (ny, nx) along wavelength and search the profile for objects.
 
     The noise is that of each matched filter over the rows, from those below the median, and never below the formal

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.images import usable, variance_of
+from alfosc_reduce.images import usable
 from alfosc_reduce_longslit.objects_detection import slit_profile
 from alfosc_reduce_longslit.sky_figures import show_frame, title_of
+from alfosc_reduce_longslit.slit_part import part_on_slit
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -21,8 +22,9 @@ def figure_of_profile(image: CCDData, traces: Traces, threshold: float) -> Figur
     """Return the light along the slit, the significance of an object at each row, and the threshold."""
     from matplotlib.figure import Figure
 
-    profile = slit_profile(np.asarray(image.data, np.float64), variance_of(image), usable(image))
-    y = np.arange(len(profile.light)) * traces.pixel_scale
+    part = part_on_slit(image)
+    profile = slit_profile(part.data, part.variance, part.good)
+    y = (part.rows.start + np.arange(len(profile.light))) * traces.pixel_scale
     figure = Figure(figsize=(9, 5.5), dpi=100, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     above.fill_between(y, -3 * profile.error, 3 * profile.error, step="mid", color="0.85", label="3 sigma of the noise")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,14 +62,15 @@ class ObjectTrace:
 
 
 def block_profiles(
-    data: NDArray[np.float64], variance: NDArray[np.float64], good: NDArray[np.bool_], blocks: int = BLOCKS
+    data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_], blocks: int = BLOCKS
 ) -> BlockProfiles:
     """Collapse blocks of columns with weights that follow columns only."""
     edges = np.unique(np.linspace(0, data.shape[1], blocks + 1).astype(int))
-    weight = good / np.maximum(np.median(variance, axis=0), 1e-12)
-    total = np.add.reduceat(weight, edges[:-1], axis=1)
-    light = np.add.reduceat(np.where(good, data, 0) * weight, edges[:-1], axis=1) / np.maximum(total, 1e-30)
-    noise = np.add.reduceat(np.where(good, variance, 0) * weight**2, edges[:-1], axis=1)
+    weight = 1 / np.maximum(np.median(variance, axis=0), 1e-12).astype(np.float64)
+    planes = ((good, weight), (np.where(good, data, 0), weight), (np.where(good, variance, 0), weight**2))
+    sums = [np.stack([plane[:, a:b] @ w[a:b] for a, b in pairwise(edges)], axis=1) for plane, w in planes]
+    total, noise = sums[0], sums[2]
+    light = sums[1] / np.maximum(total, 1e-30)
     error = np.where(total > 0, np.sqrt(noise) / np.maximum(total, 1e-30), np.inf)
     return BlockProfiles((edges[:-1] + edges[1:] - 1) / 2, light.T, np.where(error > 0, error, np.inf).T)
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import flags_of, make_image
 from alfosc_reduce.parameters import Angstrom
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.resampling import Resampled, Scale, WavelengthGrid, resample
+from alfosc_reduce_longslit.slit_part import plain_variance, rows_on_slit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,13 +53,15 @@ class Rectify(Step):
                 f"{_name(image)}: rectification: the frame is {_size(image.shape)}, the wavelength solution is for "
                 f"{_size(wavelengths.shape)}; use an arc of the same window and binning"
             )
-        edges = pixel_edges(wavelengths)
+        rows = rows_on_slit(image)
+        edges = pixel_edges(wavelengths, rows)
         kept = sound_columns(edges)
         edges = edges[:, kept.start : kept.stop + 1]
         grid = self.grid(edges)
-        data, variance, flags = np.asarray(image.data), variance_of(image), flags_of(image)
-        found = resample(grid.positions(edges), data[:, kept], variance[:, kept], flags[:, kept], grid.size)
-        return _image(image, grid, found)
+        part = rows, kept
+        data, variance, flags = np.asarray(image.data)[part], plain_variance(image)[part], flags_of(image)[part]
+        found = resample(grid.positions(edges), data, variance, flags, grid.size)
+        return _image(image, grid, found, rows)
 
     def grid(self, edges: NDArray[np.float64]) -> WavelengthGrid:
         """Return the output axis for pixels with these edges (ny, nx + 1), in Angstrom."""
@@ -90,10 +93,10 @@ class Rectify(Step):
         yield "rectified", rectified_figure(result)
 
 
-def pixel_edges(wavelengths: WavelengthSolution) -> NDArray[np.float64]:
-    """Return the wavelengths in Angstrom at the edges of all pixels, shape (ny, nx + 1)."""
+def pixel_edges(wavelengths: WavelengthSolution, rows: slice = slice(None)) -> NDArray[np.float64]:
+    """Return the wavelengths in Angstrom at the edges of all pixels of some rows, shape (rows, nx + 1)."""
     ny, nx = wavelengths.shape
-    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)
+    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)[rows]
     return wavelengths(x[None, :], y[:, None])
 
 
@@ -134,13 +137,17 @@ def grid_of(header: Header, size: int) -> WavelengthGrid:
     return WavelengthGrid(float(header["CRVAL1"]), float(header["CDELT1"]), size, scale)
 
 
-def _image(image: CCDData, grid: WavelengthGrid, found: Resampled) -> CCDData:
+def _image(image: CCDData, grid: WavelengthGrid, found: Resampled, rows: slice) -> CCDData:
+    """Return the rectified frame; rows beyond the slit hold 0 and say so."""
     width = np.diff(grid.edges())
+    data, variance = (np.zeros((image.shape[0], grid.size), np.float32) for _ in range(2))
+    flags = np.full(data.shape, int(Flag.OUTSIDE_SLIT), np.int16)
+    data[rows], variance[rows], flags[rows] = found.data / width, found.variance / width**2, found.flags
     return make_image(
-        found.data / width,
+        data,
         unit=f"{image.unit.to_string()} / Angstrom",
-        variance=found.variance / width**2,
-        flags=found.flags,
+        variance=variance,
+        flags=flags,
         header=_header(image.meta, grid, found.noise_correction),
     )
 

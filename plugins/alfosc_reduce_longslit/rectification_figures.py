@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
 
+PIXELS = 700
+"""A figure resolves about so many along the slit, and twice as many along the wavelength."""
+
 
 def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     """Return a picture of a rectified frame with its wavelength and slit axes, unusable pixels grey."""
@@ -26,14 +29,21 @@ def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     edges = grid.edges()
     low, high = limits_of(np.asarray(image.data)[usable & _quiet(image)])
     # A logarithmic axis bends less than a pixel on this picture only if drawn by its own edges.
-    mesh = axes.pcolorfast(
-        edges, np.linspace(0, height, image.shape[0] + 1), shown, cmap="viridis", vmin=low, vmax=high
-    )
+    rows, y = thinned(np.linspace(0, height, image.shape[0] + 1), PIXELS)
+    columns, x = thinned(edges, 2 * PIXELS)
+    mesh = axes.pcolorfast(x, y, shown[rows, columns], cmap="viridis", vmin=low, vmax=high)
     axes.set_facecolor("0.6")
     axes.set(xlabel="wavelength (Å, vacuum)", ylabel="along the slit (arcsec)")
     axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {image.meta.get('FILENAME', '')}".strip(), fontsize=10)
     figure.colorbar(mesh, ax=axes, label=image.unit.to_string(), pad=0.01)
     return figure
+
+
+def thinned(edges: np.ndarray, most: int) -> tuple[slice, np.ndarray]:
+    """Return every so manieth pixel of an axis that no more than about `most` are drawn, and their edges."""
+    step = max(1, (len(edges) - 1) // most)
+    end = (len(edges) - 1) // step * step
+    return slice(0, end, step), edges[: end + 1 : step]
 
 
 def _quiet(image: CCDData) -> np.ndarray:

@@ -9,15 +9,18 @@ from pydantic import Field
 
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.images import flags_of, make_image, usable
 from alfosc_reduce_longslit.sky_model import model_sky
 from alfosc_reduce_longslit.sky_noise import exchange_photons, light_of_objects
+from alfosc_reduce_longslit.slit_part import SlitPart, part_on_slit, plain_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from astropy.io.fits import Header
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from alfosc_reduce_longslit.products import WavelengthSolution
 
@@ -31,7 +34,7 @@ class SkyResult(NamedTuple):
         The frame without its sky. Its variance holds read noise, the photon noise of the modelled sky and of a smooth
         model of the objects, and the variance of the sky model.
     sky
-        The sky model in electrons, with its own variance and the flags of the frame.
+        The sky model in electrons, with its own variance and the flags of the frame; 0 beyond the slit.
     """
 
     image: CCDData
@@ -52,23 +55,23 @@ class SubtractSky(Step):
     def __call__(self, image: CCDData, wavelengths: WavelengthSolution) -> SkyResult:
         """Return the sky-subtracted frame and the sky; raises `DataError` if there is nothing to fit."""
         check_frame(image, wavelengths)
-        data = np.asarray(image.data, dtype=np.float64)
-        good = usable(image) & np.isfinite(variance_of(image))
+        part = part_on_slit(image)
         read_noise = float(image.header.get("RDNOISE", 0))
-        noise = np.where(good, variance_of(image), 1)
-        calm = np.where(good, data, 0)
-        model = model_sky(calm, noise, good, wavelengths.map(), read_noise=read_noise, degree=self.degree)
-        residual = data - model.sky
-        light = light_of_objects(residual, model.sky, read_noise, good)
-        variance = exchange_photons(model.variance, model.sky, model.sky + light, model.scale)
+        model = model_sky(
+            part.data, part.variance, part.good, wavelengths.map()[part.rows], read_noise=read_noise, degree=self.degree
+        )
+        residual = np.asarray(image.data[part.rows], np.float32) - model.sky
+        light = light_of_objects(residual, model.sky, read_noise, part.good)
+        light += model.sky
+        variance = exchange_photons(model.variance, model.sky, light, model.scale)
+        variance += model.sky_variance
         header = image.header.copy()
         header["SKYSUB"] = (True, "sky model subtracted")
         header["SKYDEG"] = (self.degree, "degree of the sky along the slit")
         header["SKYROWS"] = (int(model.blank.sum()), "rows that held nothing but sky")
-        flags = flags_of(image)
         return SkyResult(
-            make_image(residual, unit="electron", header=header, variance=variance + model.sky_variance, flags=flags),
-            make_image(model.sky, unit="electron", header=header, variance=model.sky_variance, flags=flags),
+            _image(image, part, residual, variance, header),
+            _image(image, part, model.sky, model.sky_variance, header),
         )
 
     def quality(self, result: SkyResult, **inputs: Any) -> dict[str, float | int | str | bool | None]:
@@ -83,6 +86,16 @@ class SubtractSky(Step):
 
         yield "frame", figure_of_frames(inputs["image"], result.image, inputs["wavelengths"])
         yield "spectrum", figure_of_spectrum(result.image, result.sky, inputs["wavelengths"])
+
+
+def _image(
+    image: CCDData, part: SlitPart, values: NDArray[np.floating], variance: NDArray[np.floating], header: Header
+) -> CCDData:
+    """Return a whole frame of `values` on the slit, beyond it 0 with the variance that `image` has there."""
+    ny = image.shape[0]
+    noise = np.array(plain_variance(image), np.float32)
+    noise[part.rows] = variance
+    return make_image(part.whole(values, ny), unit="electron", header=header, variance=noise, flags=flags_of(image))
 
 
 def check_frame(image: CCDData, wavelengths: WavelengthSolution) -> None:

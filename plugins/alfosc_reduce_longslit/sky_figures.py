@@ -8,6 +8,7 @@ import numpy as np
 
 from alfosc_reduce.images import usable
 from alfosc_reduce_longslit.sky_quality import residuals_of, robust_std
+from alfosc_reduce_longslit.slit_part import rows_on_slit
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce_longslit.products import WavelengthSolution
+
+PIXELS = 700
+"""A figure resolves about so many along either axis."""
 
 
 def title_of(image: CCDData) -> str:
@@ -27,10 +31,16 @@ def title_of(image: CCDData) -> str:
     return "   ".join(part for part in parts if part)
 
 
-def show_frame(axes: Axes, data: NDArray[np.float64], good: NDArray[np.bool_], label: str) -> None:
-    """Draw a frame between its 1st and 99th percentile, columns along x, rows along y."""
-    low, high = np.percentile(data[good], [1, 99]) if good.any() else (0, 1)
-    drawn = axes.imshow(data, origin="lower", aspect="auto", cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+def show_frame(axes: Axes, data: NDArray[np.floating], good: NDArray[np.bool_], label: str) -> None:
+    """Draw a frame between its 1st and 99th percentile, columns along x, rows along y, thinned to what is seen."""
+    ny, nx = data.shape
+    thin = slice(None, None, max(1, ny // PIXELS)), slice(None, None, max(1, nx // PIXELS))
+    shown = data[thin]
+    low, high = np.percentile(shown[good[thin]], [1, 99]) if good[thin].any() else (0, 1)
+    drawn = axes.imshow(
+        shown, origin="lower", aspect="auto", cmap="gray", vmin=low, vmax=high, interpolation="nearest",
+        extent=(-0.5, nx - 0.5, -0.5, ny - 0.5),
+    )  # fmt: skip
     axes.set_ylabel("row along the slit")
     axes.set_title(label, loc="left", fontsize=9)
     axes.figure.colorbar(drawn, ax=axes, pad=0.01, label="electrons")
@@ -65,12 +75,14 @@ def figure_of_spectrum(image: CCDData, sky: CCDData, wavelengths: WavelengthSolu
     from matplotlib.figure import Figure
 
     residual, blank = residuals_of(image)
-    ny, nx = image.shape
-    centre = wavelengths(np.arange(nx), ny / 2)
-    spread = np.array([robust_std(residual[blank[:, x], x]) for x in range(nx)])
+    rows = rows_on_slit(image)
+    thin = slice(None, None, max(1, image.shape[1] // (2 * PIXELS)))
+    residual, blank = residual[rows, thin], blank[rows, thin]
+    centre = wavelengths(np.arange(image.shape[1]), (rows.start + rows.stop) / 2)[thin]
+    spread = np.array([robust_std(residual[blank[:, x], x]) for x in range(residual.shape[1])])
     figure = Figure(figsize=(9, 5.5), dpi=100, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    spectrum = np.median(np.asarray(sky.data), axis=0)
+    spectrum = np.median(np.asarray(sky.data)[rows, thin], axis=0)
     above.plot(centre, np.maximum(spectrum, 0.1), lw=0.8)
     above.set(yscale="log", ylabel="sky (electrons a pixel)", ylim=(max(np.percentile(spectrum, 1) / 2, 0.3), None))
     below.plot(centre, spread, ".", ms=3)

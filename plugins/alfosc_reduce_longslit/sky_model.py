@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLIPS = (np.inf, 10.0, 5.0, 4.5)
+ENOUGH = 500
+"""Rows that fix the sky well enough to tell outliers and objects; the last fit uses all there are."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,17 @@ class SkyModel:
         Pixels that the last fit used, shape (ny, nx).
     """
 
-    sky: NDArray[np.float64]
-    sky_variance: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    sky: NDArray[np.floating]
+    sky_variance: NDArray[np.floating]
+    variance: NDArray[np.floating]
+    scale: NDArray[np.floating]
     blank: NDArray[np.bool_]
     used: NDArray[np.bool_]
 
 
 def model_sky(
-    data: NDArray[np.float64],
-    variance: NDArray[np.float64],
+    data: NDArray[np.floating],
+    variance: NDArray[np.floating],
     usable: NDArray[np.bool_],
     wavelength: NDArray[np.float64],
     *,
@@ -70,48 +72,62 @@ def model_sky(
         Of the polynomial along the slit in each wavelength element.
     """
     basis = make_basis(wavelength, degree)
+    data, variance = np.asarray(data, np.float32), np.asarray(variance, np.float32)
     scale = photon_scale(variance, data, read_noise)
     sky = _first_guess(data, usable)
     noise = exchange_photons(variance, data, sky, scale)
     blank = blank_rows((data - sky) / np.sqrt(noise), usable)
-    used = usable
     error = np.sqrt(np.median(noise, axis=0) / len(data))
     freedom = 3 * expected_freedom(basis, np.median(sky, axis=0), error)
     for clip in CLIPS:
         used = usable & blank[:, None] & (np.abs(data - sky) <= clip * np.sqrt(noise))
-        sky = evaluate(basis, fit_spline(basis, data, np.where(used, 1 / noise, 0), freedom))
+        step = 1 if clip == CLIPS[-1] else max(1, len(data) // ENOUGH)
+        weight = np.where(used[::step], 1 / noise[::step], np.float32(0))
+        sky = evaluate(basis, fit_spline(basis.thinned(step), data[::step], weight, freedom))
         noise = exchange_photons(variance, data, sky, scale)
         blank = blank_rows((data - sky) / np.sqrt(noise), usable)
         if clip != CLIPS[-1]:
             freedom = expected_freedom(basis, sky[len(sky) // 2], error)
-    model_variance = sky_variance(basis, np.where(used, 1 / noise, 0), freedom)
+    model_variance = sky_variance(basis, np.where(used, 1 / noise, np.float32(0)), freedom)
     return SkyModel(sky, model_variance, noise, scale, blank, used)
 
 
-def sky_variance(basis: SkyBasis, weight: NDArray[np.float64], freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+def sky_variance(basis: SkyBasis, weight: NDArray[np.floating], freedom: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the variance of the sky model.
 
     Its shape is that of a polynomial along the slit fitted to each column alone. How much the spline ties neighbouring
-    columns together is measured by fitting pure noise of known size, always the same.
+    columns together is measured by fitting pure noise of known size, always the same, on as many rows as needed.
     """
     from scipy.ndimage import uniform_filter1d
 
-    slit = basis.slit
-    normal = np.einsum("yx,yi,yj->xij", weight, slit, slit, optimize=True)
-    normal += (1e-6 * np.median(normal[:, 0, 0]) + 1e-30) * np.eye(slit.shape[1])
-    alone: NDArray[np.float64] = np.einsum("xij,yi,yj->yx", np.linalg.inv(normal), slit, slit, optimize=True)
-    noise = np.random.default_rng(0).standard_normal(weight.shape) / np.sqrt(np.where(weight > 0, weight, np.inf))
-    fitted = evaluate(basis, fit_spline(basis, noise, weight, freedom))
+    step = max(1, len(weight) // ENOUGH)
+    alone = _variance_of_columns(basis.thinned(step), weight[::step])
+    noise = np.random.default_rng(0).standard_normal(alone.shape, dtype=np.float32)
+    noise /= np.sqrt(np.where(weight[::step] > 0, weight[::step], np.inf))
+    fitted = evaluate(basis.thinned(step), fit_spline(basis.thinned(step), noise, weight[::step], freedom))
     share = uniform_filter1d(np.mean(fitted**2 / alone, axis=0), 31, mode="nearest")
-    return np.asarray(alone * np.clip(share, 0.1, 3), dtype=np.float64)
+    if step > 1:
+        alone = _variance_of_columns(basis, weight)
+    alone *= np.clip(share, 0.1, 3).astype(np.float32)
+    return alone
 
 
-def _first_guess(data: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _variance_of_columns(basis: SkyBasis, weight: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the variance of a polynomial along the slit fitted to each column alone, shape of `weight`."""
+    slit = basis.slit
+    pairs = (slit[:, :, None] * slit[:, None, :]).reshape(len(slit), -1)
+    normal = (weight.T @ pairs).reshape(weight.shape[1], slit.shape[1], slit.shape[1])
+    normal += (1e-6 * np.median(normal[:, 0, 0]) + 1e-30) * np.eye(slit.shape[1])
+    inverse = np.linalg.inv(normal).reshape(len(normal), -1)
+    return np.asarray(pairs.astype(np.float32) @ inverse.T.astype(np.float32))
+
+
+def _first_guess(data: NDArray[np.floating], usable: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Return the median of each column; nothing is known yet of tilt and objects."""
     import bottleneck
 
     median = np.asarray(bottleneck.nanmedian(np.where(usable, data, np.nan), axis=0))
     known = np.isfinite(median)
     columns = np.arange(len(median))
-    filled = np.interp(columns, columns[known], median[known])
+    filled = np.interp(columns, columns[known], median[known]).astype(data.dtype)
     return np.broadcast_to(filled, data.shape)

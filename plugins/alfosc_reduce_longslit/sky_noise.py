@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 LIMITS = (0.2, 5.0)
 
 
-def photon_scale(variance: NDArray[np.float64], photons: NDArray[np.float64], read_noise: float) -> NDArray[np.float64]:
+def photon_scale(
+    variance: NDArray[np.floating], photons: NDArray[np.floating], read_noise: float
+) -> NDArray[np.floating]:
     """Return the variance that one electron in the data stands for, pixel by pixel.
 
     It is 1 on the detector and 1/flat after division by a flat, and follows from
@@ -35,26 +37,31 @@ def photon_scale(variance: NDArray[np.float64], photons: NDArray[np.float64], re
     if read_noise <= 0:
         return np.ones_like(variance)
     counts = np.maximum(photons, 0)
-    root = np.sqrt(counts**2 + 4 * read_noise**2 * np.maximum(variance, 0))
-    scale = (root - counts) / (2 * read_noise**2)
-    return np.clip(np.where(np.isfinite(scale), scale, 1.0), *LIMITS)
+    root = np.sqrt(counts * counts + 4 * read_noise**2 * np.maximum(variance, 0))
+    # The usual form of the root of the quadratic loses all digits of bright pixels in 32 bits.
+    root += counts
+    scale = np.divide(2 * np.maximum(variance, 0), root, where=root > 0, out=np.ones_like(root))
+    scale[~np.isfinite(scale)] = 1
+    return np.asarray(np.clip(scale, *LIMITS, out=scale))
 
 
 def exchange_photons(
-    variance: NDArray[np.float64],
-    old: NDArray[np.float64],
-    new: NDArray[np.float64],
-    scale: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    variance: NDArray[np.floating],
+    old: NDArray[np.floating],
+    new: NDArray[np.floating],
+    scale: NDArray[np.floating],
+) -> NDArray[np.floating]:
     """Return `variance` with the photon noise of `new` electrons in the place of that of `old` ones."""
-    changed = variance + scale * (np.maximum(new, 0) - np.maximum(old, 0))
-    result: NDArray[np.float64] = np.maximum(changed, 1e-6 * variance)
-    return result
+    changed = np.maximum(new, 0)
+    changed = changed - np.maximum(old, 0)
+    changed *= scale
+    changed += variance
+    return np.asarray(np.maximum(changed, 1e-6 * variance, out=changed))
 
 
 def light_of_objects(
-    residual: NDArray[np.float64], sky: NDArray[np.float64], read_noise: float, usable: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+    residual: NDArray[np.floating], sky: NDArray[np.floating], read_noise: float, usable: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Return a smooth estimate of the light that stands above the sky, zero where none is significant.
 
     Parameters
@@ -77,8 +84,9 @@ def light_of_objects(
 
     weight = gaussian_filter(usable.astype(np.float32), 1.0)
     light = gaussian_filter(np.where(usable, residual, 0).astype(np.float32), 1.0)
-    light = light / np.maximum(weight, 1e-3)
+    light /= np.maximum(weight, np.float32(1e-3))
     noise = max(read_noise, 1.0) ** 2 + np.maximum(sky, 0)
     # A Gaussian of one pixel averages 4 pi pixels.
-    significant = light > 2 * np.sqrt(noise / (4 * np.pi))
-    return np.where(significant & (weight > 0.05), light, 0).astype(np.float64)
+    faint = light <= 2 * np.sqrt(noise / (4 * np.pi))
+    light[faint | (weight <= 0.05)] = 0
+    return np.asarray(light, np.float32)

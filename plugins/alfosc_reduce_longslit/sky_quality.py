@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.images import usable, variance_of
 from alfosc_reduce_longslit.sky_rows import blank_rows
+from alfosc_reduce_longslit.slit_part import part_on_slit, rows_on_slit
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -19,22 +19,24 @@ OXYGEN = (5578.89, 6302.05)
 """[OI] night-sky lines, vacuum, Angstrom (air 5577.34, 6300.30)."""
 
 
-def residuals_of(image: CCDData) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def residuals_of(image: CCDData) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return residual / sigma of a sky-subtracted frame and where it is blank, usable sky (both (ny, nx))."""
-    good = usable(image)
-    sigma = np.sqrt(np.maximum(variance_of(image), 1e-12))
-    residual = np.asarray(image.data, np.float64) / sigma
-    return residual, good & blank_rows(residual, good)[:, None]
+    part = part_on_slit(image)
+    residual = np.zeros(image.shape, np.float32)
+    blank = np.zeros(image.shape, bool)
+    residual[part.rows] = part.data / np.sqrt(np.maximum(part.variance, 1e-12))
+    blank[part.rows] = part.good & blank_rows(residual[part.rows], part.good)[:, None]
+    return residual, blank
 
 
-def robust_std(values: NDArray[np.float64]) -> float:
+def robust_std(values: NDArray[np.floating]) -> float:
     """Return 1.4826 times the median absolute deviation, NaN of nothing."""
     if values.size == 0:
         return float("nan")
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
-def strong_lines(sky: NDArray[np.float64]) -> NDArray[np.bool_]:
+def strong_lines(sky: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return the columns where the sky stands out of its neighbourhood (101 pixels) by more than a factor 1.5."""
     from scipy.ndimage import percentile_filter
 
@@ -47,9 +49,11 @@ def quality_of_sky(
 ) -> dict[str, float | int | str | bool | None]:
     """Return the numbers of `SubtractSky.quality`, in electrons and sigma."""
     residual, blank = residuals_of(image)
-    model = np.asarray(sky.data, np.float64)
+    rows = rows_on_slit(image)
+    model = np.asarray(sky.data)[rows]
     lines = strong_lines(model)
-    centre = wavelengths(np.arange(image.shape[1]), image.shape[0] / 2)
+    middle = (rows.start + rows.stop - 1) // 2
+    centre = wavelengths(np.arange(image.shape[1]), middle)
     optical = (centre > 3500) & (centre < 9100)
     result: dict[str, float | int | str | bool | None] = {
         "sky_residual_std": robust_std(residual[:, optical][blank[:, optical]]),
@@ -59,7 +63,7 @@ def quality_of_sky(
         "sky_level_median": float(np.median(model)),
     }
     for line in OXYGEN:
-        result[f"sky_line_{line:.0f}_offset"] = line_offset(centre, np.median(model, axis=0), line)
+        result[f"sky_line_{line:.0f}_offset"] = line_offset(centre, np.asarray(sky.data[middle], np.float64), line)
     return result
 
 

@@ -19,7 +19,7 @@ WINGS = (1.5, 2.0, 3.0)
 _log = logging.getLogger(__name__)
 
 
-def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], threshold: float = 5) -> NDArray[np.bool_]:
+def blank_rows(residual: NDArray[np.floating], usable: NDArray[np.bool_], threshold: float = 5) -> NDArray[np.bool_]:
     """Return true for rows without an object, shape (ny,).
 
     Parameters
@@ -53,15 +53,15 @@ def blank_rows(residual: NDArray[np.float64], usable: NDArray[np.bool_], thresho
     return np.asarray(level <= np.quantile(level, LEAST + 0.1))
 
 
-def slit_profiles(residual: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+def slit_profiles(residual: NDArray[np.floating], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return mean residuals along the slit in units of their formal sigma, for ranges of wavelength and for all.
 
     Shape (ranges + 1, ny); residuals beyond 5 sigma count as 5, so that no cosmic ray makes an object.
     """
     limited = np.where(usable, np.clip(residual, -5, 5), 0)
     edges = np.linspace(0, residual.shape[1], BLOCKS + 1).astype(int)
-    sums = np.add.reduceat(limited, edges[:-1], axis=1).T
-    counts = np.add.reduceat(usable.astype(np.int64), edges[:-1], axis=1).T
+    sums = np.add.reduceat(limited, edges[:-1], axis=1, dtype=np.float64).T
+    counts = np.add.reduceat(usable, edges[:-1], axis=1, dtype=np.int64).T
     total = sums.sum(axis=0) / np.sqrt(np.maximum(counts.sum(axis=0), 1))
     profiles = np.vstack([sums / np.sqrt(np.maximum(counts, 1)), total])
     return np.asarray(profiles - np.median(profiles, axis=1, keepdims=True))

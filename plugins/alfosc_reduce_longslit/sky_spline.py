@@ -7,7 +7,7 @@ lines gives the spline a finer sampling than one row has.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.floating)
 
 ORDER = 4
 CHUNK = 256
@@ -35,30 +37,37 @@ class SkyBasis:
         Distance of the breakpoints in pixels.
     slit
         Polynomials along the slit, shape (ny, terms).
+    size
+        Number of spline coefficients.
     """
 
     position: NDArray[np.float32]
     spacing: float
     slit: NDArray[np.float64]
+    size: int
 
-    @property
-    def size(self) -> int:
-        """Return the number of spline coefficients."""
-        return int(self.position.max()) + ORDER
+    def thinned(self, step: int) -> SkyBasis:
+        """Return the basis of every `step`-th row."""
+        return SkyBasis(self.position[::step], self.spacing, self.slit[::step], self.size)
 
-    def chunks(self) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.float64]]]:
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.float32]]]:
         """Yield strips of rows with the first coefficient of each pixel and its four weights (4, rows, nx)."""
         for start in range(0, len(self.position), CHUNK):
             rows = slice(start, min(start + CHUNK, len(self.position)))
-            position = self.position[rows].astype(np.float64)
+            position = self.position[rows]
             first = np.floor(position)
             yield rows, first.astype(np.intp), cubic_weights(position - first)
 
 
-def cubic_weights(f: NDArray[np.float64]) -> NDArray[np.float64]:
+def cubic_weights(f: NDArray[T]) -> NDArray[T]:
     """Return the four uniform cubic b-splines at the fraction `f` of an interval, along a new first axis."""
+    weights = np.empty((ORDER, *f.shape), f.dtype)
     g = 1 - f
-    return np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3]) / 6
+    for outer, inner, x in ((3, 1, f), (0, 2, g)):
+        square = x * x
+        weights[outer] = square * x / 6
+        weights[inner] = 3 * weights[outer] - square + 2 / 3
+    return weights
 
 
 def make_basis(wavelength: NDArray[np.float64], degree: int) -> SkyBasis:
@@ -73,28 +82,30 @@ def make_basis(wavelength: NDArray[np.float64], degree: int) -> SkyBasis:
     """
     from numpy.polynomial.legendre import legvander
 
-    ny, nx = wavelength.shape
     position = _positions(wavelength)
-    shift = position - np.arange(nx)
     # Breakpoints nearer than a pixel where the tilt fills the gaps between the samples of one row.
-    spacing = 1.0 if np.ptp(shift, axis=0).max() < TILT else 0.5
+    spacing = 1.0 if np.ptp(position, axis=0).max() < TILT else 0.5
     position -= position.min()
-    slit = np.asarray(legvander(np.linspace(-1, 1, ny), degree), dtype=np.float64)
-    return SkyBasis((position / spacing).astype(np.float32), spacing, slit)
+    position /= np.float32(spacing)
+    slit = np.asarray(legvander(np.linspace(-1, 1, len(position)), degree), dtype=np.float64)
+    return SkyBasis(position, spacing, slit, int(position.max()) + ORDER)
 
 
-def _positions(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
-    nx = wavelength.shape[1]
+def _positions(wavelength: NDArray[np.float64]) -> NDArray[np.float32]:
+    ny, nx = wavelength.shape
     centre = wavelength[len(wavelength) // 2]
     before, after = centre[1] - centre[0], centre[-1] - centre[-2]
     pad = 64
     grid = np.concatenate([centre[0] + before * np.arange(-pad, 0), centre, centre[-1] + after * np.arange(1, pad + 1)])
-    positions: NDArray[np.float64] = np.interp(wavelength, grid, np.arange(-pad, nx + pad, dtype=float))
+    pixel = np.arange(-pad, nx + pad, dtype=float)
+    positions = np.empty((ny, nx), np.float32)
+    for row in range(ny):
+        positions[row] = np.interp(wavelength[row], grid, pixel)
     return positions
 
 
 def fit_spline(
-    basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64], freedom: NDArray[np.float64]
+    basis: SkyBasis, data: NDArray[np.floating], weight: NDArray[np.floating], freedom: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the coefficients (splines, slit terms) that fit `data` best with `weight` (inverse variances).
 
@@ -137,19 +148,19 @@ def expected_freedom(basis: SkyBasis, spectrum: NDArray[np.float64], error: NDAr
     return np.asarray(np.maximum(along[:, None] * share, 1e-3), dtype=np.float64)
 
 
-def evaluate(basis: SkyBasis, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+def evaluate(basis: SkyBasis, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the model at every pixel, shape (ny, nx)."""
-    result = np.zeros(basis.position.shape)
+    result = np.zeros(basis.position.shape, np.float32)
     for rows, first, weights in basis.chunks():
-        table = basis.slit[rows] @ coefficients.T
-        line = np.arange(len(table))[:, None]
+        table = (basis.slit[rows] @ coefficients.T).astype(np.float32)
+        index = first + basis.size * np.arange(len(table))[:, None]
         for k in range(ORDER):
-            result[rows] += weights[k] * table[line, first + k]
+            result[rows] += weights[k] * table.ravel()[index + k]
     return result
 
 
 def _normal_equations(
-    basis: SkyBasis, data: NDArray[np.float64], weight: NDArray[np.float64]
+    basis: SkyBasis, data: NDArray[np.floating], weight: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return sums over pixels: (lag, spline, term, term) of the matrix and (spline, term) of the right-hand side."""
     terms, size = basis.slit.shape[1], basis.size
@@ -159,17 +170,17 @@ def _normal_equations(
         slit = basis.slit[rows]
         pairs = (slit[:, :, None] * slit[:, None, :]).reshape(len(slit), -1)
         flat = (np.arange(len(slit))[:, None] * size + first).ravel()
-        w = weight[rows]
+        w, counts = weight[rows], weight[rows] * data[rows]
         for a in range(ORDER):
             weighted = w * weights[a]
-            right += _binned(flat + a, weighted * data[rows], len(slit), size).T @ slit
+            right += _binned(flat + a, counts * weights[a], len(slit), size).T @ slit
             for lag in range(ORDER - a):
                 sums = _binned(flat + a, weighted * weights[a + lag], len(slit), size).T @ pairs
                 matrix[lag] += sums.reshape(size, terms, terms)
     return matrix, right
 
 
-def _binned(index: NDArray[np.intp], values: NDArray[np.float64], rows: int, size: int) -> NDArray[np.float64]:
+def _binned(index: NDArray[np.intp], values: NDArray[np.floating], rows: int, size: int) -> NDArray[np.float64]:
     sums = np.bincount(index, values.ravel(), rows * size).astype(np.float64, copy=False)
     return sums.reshape(rows, size)
 

@@ -1,0 +1,65 @@
+"""The part of a frame that lies on the slit: what sky and objects are sought in, in 32 bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from alfosc_reduce.flags import Flag
+from alfosc_reduce.images import usable, variance_of
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+    from numpy.typing import NDArray
+
+
+class SlitPart(NamedTuple):
+    """Some rows of a frame.
+
+    Attributes
+    ----------
+    rows
+        Which they are.
+    data, variance
+        Electrons, and their variance; 0 and 1 where not usable. Shape (rows, nx).
+    good
+        Pixels that may be used, shape (rows, nx).
+    """
+
+    rows: slice
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    good: NDArray[np.bool_]
+
+    def whole(self, values: NDArray[np.floating], ny: int) -> NDArray[np.float32]:
+        """Return a frame of `ny` rows that holds `values` in these rows, and 0 in the others."""
+        if len(values) == ny:
+            return np.asarray(values, np.float32)
+        frame = np.zeros((ny, values.shape[1]), np.float32)
+        frame[self.rows] = values
+        return frame
+
+
+def rows_on_slit(image: CCDData) -> slice:
+    """Return the rows of a frame from the first to the last that has a pixel on the slit."""
+    if image.flags is None:
+        return slice(0, image.shape[0])
+    lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_SLIT)) == 0, axis=1))
+    return slice(int(lit[0]), int(lit[-1]) + 1) if lit.size else slice(0, image.shape[0])
+
+
+def part_on_slit(image: CCDData) -> SlitPart:
+    """Return what of a frame lies on the slit; it must have a variance."""
+    rows = rows_on_slit(image)
+    noise = plain_variance(image)[rows]
+    good = usable(image)[rows] & np.isfinite(noise)
+    data = np.where(good, np.asarray(image.data)[rows], 0).astype(np.float32, copy=False)
+    return SlitPart(rows, data, np.where(good, noise, 1).astype(np.float32, copy=False), good)
+
+
+def plain_variance(image: CCDData) -> NDArray[np.floating]:
+    """Return the variance of an image without a copy where it is stored as such; infinite if there is none."""
+    if image.uncertainty is not None and image.uncertainty.uncertainty_type == "var":
+        return np.asarray(image.uncertainty.array)
+    return variance_of(image)
