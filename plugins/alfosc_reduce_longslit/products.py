@@ -39,6 +39,10 @@ class WavelengthSolution:
     points
         Every measured position: ``line`` (row of `lines`), ``x``, ``y``, ``residual`` (pixels), ``used``;
         None if not kept.
+    flexure
+        What was done to move it to the night-sky lines of an exposure: ``wavelength``, ``lines``, ``offset``,
+        ``error``, ``left_out`` (pixels), ``used``; in its meta ``kind``, ``shift`` (pixels at ``reference`` Angstrom),
+        ``slope`` (pixels in 1000 Angstrom) and their errors. None for an arc's own solution.
     """
 
     coefficients: NDArray[np.float64]
@@ -51,6 +55,7 @@ class WavelengthSolution:
     shape: tuple[int, int]
     error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     points: QTable | None = None
+    flexure: QTable | None = None
 
     def __call__(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Return the vacuum wavelength in Angstrom at pixels (x, y), broadcast together."""
@@ -120,6 +125,9 @@ class Response:
     frames
         The standard frames: ``frame``, ``star``, ``airmass``, ``scale`` (light caught at the slit relative to the best
         frame), ``used``, ``remark``.
+    telluric
+        Absorption by molecules, measured in the same spectra: ``wavelength``, ``molecule`` (``O2`` or ``H2O``),
+        ``depth`` (minus the logarithm of the transmission at air mass 1) and its ``error``; None if not measured.
     """
 
     wavelength: NDArray[np.float64]
@@ -128,6 +136,7 @@ class Response:
     wavelengths: tuple[float, float]
     points: QTable
     frames: QTable = field(repr=False)
+    telluric: QTable | None = field(default=None, repr=False)
 
 
 def _scaled(values: ArrayLike, domain: tuple[float, float]) -> NDArray[np.float64]:

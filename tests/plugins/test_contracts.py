@@ -130,6 +130,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "reject_cosmic_rays": lambda c: {"image": c.flattened("object", 0)},
     "combine_arcs": lambda c: {"frames": [c.corrected("arc", 0), c.corrected("arc", 1)]},
     "solve_wavelengths": lambda c: {"arc": c.arc, "instrument": c.instrument},
+    "correct_flexure": lambda c: {"image": c.cleaned("object", 0), "wavelengths": c.wavelengths},
     "subtract_sky": lambda c: {"image": c.cleaned("object", 0), "wavelengths": c.wavelengths},
     "trace_objects": lambda c: dict(zip(("image", "sky"), c.sky(), strict=True)),
     "extract_optimal": extraction,

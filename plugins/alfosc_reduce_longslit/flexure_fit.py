@@ -1,0 +1,164 @@
+"""From the offsets of night-sky lines to a shift, or a shift and a slope, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_longslit.flexure_windows import Offsets
+
+WORST = 0.15
+"""Offsets known worse than this, in pixels, are not used."""
+ENOUGH = 0.03
+"""A correction that is not known to this, in pixels, everywhere between its lines, is not made."""
+FLOOR = 0.015
+"""Least error of an offset in pixels, from the lines' strengths and the arc."""
+REJECT = 3.5
+FEWEST = (2, 5)
+"""Offsets needed for a shift, and for a shift and a slope."""
+SPAN = 0.15
+"""Least range of the lines for a slope, relative to their mean wavelength."""
+UNIT = 1000.0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By how much lines lie to the red of where the arc puts them, in pixels, against wavelength.
+
+    Attributes
+    ----------
+    coefficients
+        Shift in pixels at `reference`, then its change in pixels in 1000 Angstrom, if it has one; empty if nothing can
+        be said.
+    covariance
+        Of the coefficients.
+    reference
+        Angstrom.
+    scatter
+        Error of a single offset beyond its own, in pixels.
+    used
+        Which offsets took part, shape (n,).
+    left_out
+        Offsets less those expected without the whole system they belong to, in pixels, shape (n,).
+    """
+
+    coefficients: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    reference: float
+    scatter: float
+    used: NDArray[np.bool_]
+    left_out: NDArray[np.float64]
+
+    @property
+    def kind(self) -> str:
+        """What was found: 'none', 'shift' or 'shift and slope'."""
+        return ("none", "shift", "shift and slope")[len(self.coefficients)]
+
+    def __call__(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the offset in pixels at wavelengths; 0 if nothing was found."""
+        return np.asarray(self._basis(wavelength) @ self.coefficients, np.float64)
+
+    def error(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the standard error of the offset in pixels."""
+        basis = self._basis(wavelength)
+        result: NDArray[np.float64] = np.sqrt(np.einsum("...i,ij,...j->...", basis, self.covariance, basis))
+        return result
+
+    def _basis(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _basis(np.asarray(wavelength, np.float64), self.reference, len(self.coefficients))
+
+
+def fit_drift(offsets: Offsets, known: NDArray[np.float64]) -> Drift:
+    """Fit shift and slope where the lines support them, else the shift, else nothing.
+
+    What is applied must be known well enough from the first to the last line, and must foretell whole systems of lines
+    that did not take part better than anything simpler does.
+
+    Parameters
+    ----------
+    offsets
+        Measured.
+    known
+        Error of the arc's wavelengths at each of them, in pixels.
+    """
+    error = np.sqrt(np.square(offsets.error) + np.square(known) + FLOOR**2)
+    usable = np.isfinite(error) & (error < WORST)
+    wave = offsets.wavelength
+    reference = float(np.average(wave[usable], weights=1 / error[usable] ** 2)) if usable.any() else 0.0
+    nothing = Drift(np.zeros(0), np.zeros((0, 0)), reference, 0.0, np.zeros(len(wave), bool), offsets.offset)
+    fits = [_fitted(offsets, error, usable, reference, terms) for terms in (1, 2)]
+    sure = [fit for fit in fits if fit is not None and _is_sure(fit, wave[usable])]
+    return min((nothing, *sure), key=lambda drift: _surprise(drift, error))
+
+
+def _is_sure(fit: Drift, wave: NDArray[np.float64]) -> bool:
+    return bool(np.all(fit.error(np.array([wave.min(), wave.max()])) < ENOUGH))
+
+
+def _surprise(drift: Drift, error: NDArray[np.float64]) -> float:
+    """Mean square of what is left of offsets foretold without their system, in units of their own errors."""
+    usable = np.isfinite(error) & (error < WORST)
+    return float(np.mean(np.minimum(np.square(drift.left_out / error)[usable], 25.0))) if usable.any() else 0.0
+
+
+def _fitted(
+    offsets: Offsets, error: NDArray[np.float64], usable: NDArray[np.bool_], reference: float, terms: int
+) -> Drift | None:
+    """Return the fit with so many terms, or None where there are too few lines for it."""
+    wave = offsets.wavelength
+    if usable.sum() < FEWEST[terms - 1] or (terms > 1 and np.ptp(wave[usable]) < SPAN * reference):
+        return None
+    design = _basis(wave, reference, terms)
+    solved, covariance, scatter, used = _robust(design, offsets.offset, error, usable)
+    total = np.sqrt(np.square(error) + scatter**2)
+    left_out = np.zeros(len(wave))
+    for name in np.unique(offsets.name):
+        mine = offsets.name == name
+        without, _ = _solved(design, offsets.offset, total, used & ~mine)
+        left_out[mine] = offsets.offset[mine] - design[mine] @ without
+    return Drift(solved, covariance, reference, scatter, used, left_out)
+
+
+def _basis(wave: NDArray[np.float64], reference: float, terms: int) -> NDArray[np.float64]:
+    powers = np.arange(terms)
+    return np.asarray(((wave[..., None] - reference) / UNIT) ** powers, np.float64)
+
+
+def _robust(
+    design: NDArray[np.float64], values: NDArray[np.float64], error: NDArray[np.float64], usable: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.bool_]]:
+    """Fit with the scatter that the residuals ask for, leaving out offsets that no scatter explains."""
+    used, scatter = usable.copy(), 0.0
+    for _ in range(8):
+        total = np.sqrt(np.square(error) + scatter**2)
+        solved, _ = _solved(design, values, total, used)
+        residual = values - design @ solved
+        scatter = _scatter(residual[used], error[used], design.shape[1])
+        limit = REJECT * np.sqrt(np.square(error) + scatter**2)
+        used = usable & (np.abs(residual) < limit)
+        if used.sum() < max(design.shape[1] + 1, 0.7 * usable.sum()):
+            used = usable.copy()
+    total = np.sqrt(np.square(error) + scatter**2)
+    solved, covariance = _solved(design, values, total, used)
+    return solved, covariance, scatter, used
+
+
+def _scatter(residual: NDArray[np.float64], error: NDArray[np.float64], terms: int) -> float:
+    """Return the additional scatter with which residuals are as large as they should be, in pixels."""
+    freedom = max(len(residual) - terms, 1)
+    trial = np.linspace(0, 0.3, 301)
+    chi = np.sum(np.square(residual) / (np.square(error) + np.square(trial)[:, None]), axis=1)
+    return float(trial[np.argmax(chi <= freedom)]) if np.any(chi <= freedom) else float(trial[-1])
+
+
+def _solved(
+    design: NDArray[np.float64], values: NDArray[np.float64], error: NDArray[np.float64], used: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    weighted = design[used] / error[used][:, None]
+    covariance = np.asarray(np.linalg.pinv(weighted.T @ weighted), np.float64)
+    return covariance @ (weighted.T @ (values[used] / error[used])), covariance
