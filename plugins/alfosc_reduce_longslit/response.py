@@ -99,8 +99,11 @@ def combine_frames(frames: Sequence[Points], alignments: Sequence[Alignment]) ->
         and the ``reason`` against those not used.
     """
     x, y, error, used = _stacked(frames, alignments)
-    span = _span(frames, alignments)
+    span = _span(frames, used)
     curve = fit_curve(x, y, error, used, span, _groups(frames))
+    while (believed := _span(frames, curve.used)) != span:
+        span = believed
+        curve = fit_curve(x, y, error, curve.used, span, _groups(frames))
     grid = _grid(span)
     return Response(
         wavelength=grid,
@@ -129,13 +132,10 @@ def _groups(frames: Sequence[Points]) -> NDArray[np.intp]:
     return np.asarray(np.unique(names, return_inverse=True)[1])
 
 
-def _span(frames: Sequence[Points], alignments: Sequence[Alignment]) -> tuple[float, float]:
+def _span(frames: Sequence[Points], used: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the range between the outermost used bins."""
-    kept = [points for points, alignment in zip(frames, alignments, strict=True) if alignment.used]
-    return (
-        float(min(points.low[points.used].min() for points in kept)),
-        float(max(points.high[points.used].max() for points in kept)),
-    )
+    low, high = (np.concatenate([getattr(points, edge) for points in frames]) for edge in ("low", "high"))
+    return float(low[used].min()), float(high[used].max())
 
 
 def _grid(span: tuple[float, float]) -> NDArray[np.float64]:

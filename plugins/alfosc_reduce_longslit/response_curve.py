@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _MAXIMUM_PIECES = 12
 _REJECT = 4.5
+_BESIDE_END = 10
+_MENDED = 0.25
+_MOST_FALSE = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def fit_curve(
         The points and their known errors, shape (n,).
     used
         Which of them to fit; outliers (4.5 robust sigma from the curve without them) are removed one at a time.
+        The outermost are removed where that mends the curve beside them, such as at the edge of a filter.
     span
         The range of the spline.
     group
@@ -91,15 +95,15 @@ def fit_curve(
         With the number of pieces that predicts left-out points best; of two that do so equally well within one standard
         error, the smoother one. Its error includes the scatter of the points beyond their own errors.
     """
-    used = used.copy()
     group = np.arange(len(x)) if group is None else group
+    used = _without_false_ends(x, y, error, used, span, group)
     scatter = 0.003
     while True:
         weight = _weights(error, scatter, used, group)
         curve = _best(x, y, weight, used, span, group)
         scatter = _scatter_beyond(curve.residual[used], error[used])
         score = np.abs(curve.score) / np.hypot(error, scatter)
-        # The outermost points hold the ends of the curve; nothing but extrapolation could speak against them.
+        # The outermost points hold the ends of the curve; only `_without_false_ends` can speak against them.
         judged = used & np.isfinite(curve.predicted_residual)
         worst = int(np.argmax(np.where(judged, score, 0)))
         if score[worst] <= _REJECT or used.sum() <= 8:
@@ -107,6 +111,35 @@ def fit_curve(
         used[worst] = False
     weight = _weights(error, scatter, used, group)
     return _fit(x, y, weight, used, curve.knots, scatter, group)
+
+
+def _without_false_ends(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    error: NDArray[np.float64],
+    used: NDArray[np.bool_],
+    span: tuple[float, float],
+    group: NDArray[np.integer],
+) -> NDArray[np.bool_]:
+    """Return the points without outermost ones that no spline follows: they pull the curve off their neighbours.
+
+    They go if the curve without them predicts the ten bins next to them twice as well.
+    """
+
+    def fault(kept: NDArray[np.bool_], judged: NDArray[np.bool_]) -> float:
+        curve = _best(x, y, _weights(error, 0.003, kept, group), kept, span, group)
+        return float(np.mean(curve.predicted_residual[judged] ** 2 / (error[judged] ** 2 + 0.003**2)))
+
+    numbers, first = np.unique(group[used], return_index=True)
+    bins = numbers[np.argsort(x[used][first])]
+    for order in (bins, bins[::-1]):
+        for i in range(min(_MOST_FALSE, len(bins) // 2 - _BESIDE_END)):
+            kept = used & (group != order[i])
+            near = kept & np.isin(group, order[i + 2 : i + 2 + _BESIDE_END])
+            if not fault(kept, near) < _MENDED * fault(used, near):
+                break
+            used = kept
+    return used.copy()
 
 
 def _weights(

@@ -282,3 +282,14 @@ def test_the_curve_predicts_as_if_the_group_were_not_there() -> None:
 
 def test_a_single_spectrum_type() -> None:
     assert isinstance(observed()[0], Spectrum)
+
+
+def test_a_filter_edge_at_the_end_does_not_pull_the_curve_off_its_neighbours() -> None:
+    x = np.linspace(3500, 8900, 90)
+    y = 0.3 * np.sin(x / 1500)
+    y[0] -= 1.2
+    error = np.full(x.size, 0.002)
+    noisy = y + np.random.default_rng(2).normal(0, error)
+    curve = fit_curve(x, noisy, error, np.ones(x.size, bool), (3470, 8930))
+    assert not curve.used[0] and curve.used[1:].sum() >= x.size - 3
+    assert np.abs(curve(x[2:]) - y[2:]).max() < 0.01
