@@ -15,14 +15,28 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
-TELLURIC_BANDS = ((6860.0, 6965.0), (7155.0, 7345.0), (7585.0, 7715.0), (8125.0, 8345.0), (8920.0, 9850.0))
-"""Bands of O2 (B, A) and H2O stronger than some percent at moderate resolution, Angstrom, vacuum."""
+MOLECULAR_BANDS = (
+    ("O2", 6270.0, 6340.0),
+    ("O2", 6860.0, 6965.0),
+    ("H2O", 7155.0, 7345.0),
+    ("O2", 7585.0, 7715.0),
+    ("H2O", 8125.0, 8345.0),
+    ("H2O", 8920.0, 9850.0),
+)
+"""Molecule, first and last wavelength (Angstrom, vacuum) of the bands of O2 (gamma, B, A) and H2O deeper than a percent
+at moderate resolution."""
+
+TELLURIC_BANDS = tuple((low, high) for _, low, high in MOLECULAR_BANDS)
+"""First and last wavelength of `MOLECULAR_BANDS`."""
 
 BALMER_LINES = (6564.6, 4862.7, 4341.7, 4102.9, 3971.2, 3890.2)
 """H alpha to H 8, Angstrom, vacuum."""
 
-BALMER_HALF_WIDTH = 20.0
-"""Half width in Angstrom of what is masked around each Balmer line."""
+BALMER_HALF_WIDTH = 30.0
+"""Half width in Angstrom of what is masked around each Balmer line: the wings, widened by some 15 Angstrom resolution.
+
+The bins of photoelectric tables are no boxes: at H gamma in HD 84937 a bin whose nominal edge is 21 Angstrom from the
+line is 6 % low in the table, and 4 % lower than two exposures have it."""
 
 
 def transmission(wavelength: ArrayLike, airmass: float, instrument: Instrument) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import astropy.units as u
@@ -17,6 +18,7 @@ from alfosc_reduce_longslit.atmosphere import TELLURIC_BANDS, airmass_of, inside
 from alfosc_reduce_longslit.rectification import exact_image, grid_of
 from alfosc_reduce_longslit.resampling import edges_of
 from alfosc_reduce_longslit.response_points import FLUX_DENSITY, exposure_time, frame_name
+from alfosc_reduce_longslit.telluric import absorption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,9 +57,13 @@ class CalibrateFlux(Step):
     """Turn extracted electrons into flux above the atmosphere.
 
     Exposure time, extinction at mid-exposure and response are divided out; the error of the response is propagated.
-    Beyond the range where the response was measured the flux is 0 and flagged ``OUTSIDE_CALIBRATION``. Telluric bands
-    are flagged, not corrected. Without a response the spectra stay in electrons, with a warning.
+    Beyond the range where the response was measured the flux is 0 and flagged ``OUTSIDE_CALIBRATION``. Absorption by O2
+    and H2O, measured in the standard star and scaled to the air mass, is divided out with its error; the bands stay
+    flagged ``TELLURIC``. Without a response the spectra stay in electrons, with a warning.
     """
+
+    telluric: bool = True
+    """Correct absorption by O2 and H2O as measured in the standard star, scaled to the air mass."""
 
     def __call__(self, spectra: SpectrumList, instrument: Instrument, response: Response | None = None) -> SpectrumList:
         """Return the calibrated spectra; a single ``Spectrum`` may be given too and then one is returned."""
@@ -68,6 +74,7 @@ class CalibrateFlux(Step):
                 _log.warning("%s: no response was measured, so the spectra stay in electrons.", frame_name(members[0]))
             done = [_unchanged(spectrum) for spectrum in members]
         else:
+            response = response if self.telluric else replace(response, telluric=None)
             done = [calibrate_spectrum(spectrum, instrument, response) for spectrum in members]
         return done[0] if single else type(spectra)(done)
 
@@ -90,13 +97,16 @@ class CalibrateFlux2D(Step):
     The same numbers as `CalibrateFlux`; every row is the flux that fell on that row of the detector.
     """
 
+    telluric: bool = True
+    """Correct absorption by O2 and H2O as measured in the standard star, scaled to the air mass."""
+
     def __call__(self, image: CCDData, instrument: Instrument, response: Response | None = None) -> CCDData:
         """Return the calibrated frame."""
         if response is None:
             name = image.meta.get("FILENAME", image.meta.get("OBJECT", "a frame"))
             _log.warning("%s: no response was measured, so the rectified frame stays in electrons.", name)
             return image.copy()
-        return calibrate_image(image, instrument, response)
+        return calibrate_image(image, instrument, response if self.telluric else replace(response, telluric=None))
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return the unit and the calibrated part of the frame."""
@@ -132,9 +142,11 @@ def calibration(
     low, high = response.wavelengths
     outside = (wavelength < low - 1e-6) | (wavelength > high + 1e-6)
     sensitivity = np.exp(np.interp(wavelength, response.wavelength, np.log(response.response)))
-    through = transmission(wavelength, airmass, instrument)
+    bands = absorption(response.telluric, wavelength, airmass)
+    through = transmission(wavelength, airmass, instrument) * bands.transmission
     factor = np.where(outside, 0, 1 / (exposure * sensitivity * through))
-    error = np.where(outside, 0, np.interp(wavelength, response.wavelength, response.error))
+    error = np.hypot(np.interp(wavelength, response.wavelength, response.error), bands.error)
+    error = np.where(outside, 0, error)
     flags = np.where(outside, int(Flag.OUTSIDE_CALIBRATION), 0).astype(np.int16)
     flags[inside(wavelength, wavelength, TELLURIC_BANDS)] |= Flag.TELLURIC
     return Calibration(factor, error, flags)
@@ -224,5 +236,6 @@ def _stated(header: Header, airmass: float, response: Response) -> Header:
     header["FCALWMIN"] = (response.wavelengths[0], "first calibrated wavelength, Angstrom")
     header["FCALWMAX"] = (response.wavelengths[1], "last calibrated wavelength, Angstrom")
     stars = sorted({str(row["star"]) for row in response.frames if row["used"]})
+    header["TELLCOR"] = (response.telluric is not None, "molecular absorption corrected")
     header["FCALSTAR"] = (", ".join(stars)[:60], "standard stars of the response")
     return header

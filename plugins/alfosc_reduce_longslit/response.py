@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from alfosc_reduce_longslit.products import Response
 from alfosc_reduce_longslit.response_curve import Curve, fit_curve
 from alfosc_reduce_longslit.response_frames import Alignment, align
 from alfosc_reduce_longslit.response_points import Points, frame_name, measure_points
+from alfosc_reduce_longslit.telluric import measure_telluric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-    from specutils import SpectrumList
+    from specutils import Spectrum, SpectrumList
 
     from alfosc_reduce.instrument import Instrument
 
@@ -36,7 +38,8 @@ class MeasureResponse(Step):
     The spectrum of each star is corrected for extinction at mid-exposure, summed in the bins of its table and divided
     by the table. Frames are brought to the scale of the one that caught most light by a quadratic in wavelength. A
     spline through the logarithm of all points, its stiffness chosen by leaving points out, is the response; it has no
-    value outside the bins that were measured.
+    value outside the bins that were measured. What the molecular bands take away is measured beside it, in the same
+    spectra.
     """
 
     mask_lines: bool = True
@@ -44,15 +47,17 @@ class MeasureResponse(Step):
 
     def __call__(self, spectra: list[SpectrumList], instrument: Instrument) -> Response:
         """Return the response; the brightest object of each frame is taken for the star."""
-        frames = self._points(spectra, instrument)
+        frames, stars = self._points(spectra, instrument)
         alignments = align(frames)
         for alignment in alignments:
             if alignment.remark:
                 _log.warning("Response: %s.", alignment.remark)
-        return combine_frames(frames, alignments)
+        response = combine_frames(frames, alignments)
+        kept = [star for star, alignment in zip(stars, alignments, strict=True) if alignment.used]
+        return replace(response, telluric=measure_telluric(kept, instrument, response))
 
-    def _points(self, spectra: list[SpectrumList], instrument: Instrument) -> list[Points]:
-        found, problems = [], []
+    def _points(self, spectra: list[SpectrumList], instrument: Instrument) -> tuple[list[Points], list[Spectrum]]:
+        found, stars, problems = [], [], []
         for objects in spectra:
             if not len(objects):
                 problems.append("a frame without any object")
@@ -62,12 +67,13 @@ class MeasureResponse(Step):
                 if points.used.sum() < 8:
                     raise DataError(f"{points.frame}: only {points.used.sum()} bins of the table can be used")
                 found.append(points)
+                stars.append(objects[0])
             except DataError as error:
                 problems.append(str(error))
                 _log.warning("Response: %s is left out: %s", frame_name(objects[0]), error)
         if not found:
             raise DataError(f"response: no usable standard frame ({'; '.join(problems) or 'none given'})")
-        return found
+        return found, stars
 
     def quality(self, result: Response, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return range, rms of the best frame (plain and cross-validated), number of knots and slit losses."""
@@ -76,10 +82,12 @@ class MeasureResponse(Step):
         return response_quality(result)
 
     def figures(self, result: Response, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Yield the response with its points and residuals."""
-        from alfosc_reduce_longslit.response_figures import response_figure
+        """Yield the response with its points and residuals, and the molecular bands."""
+        from alfosc_reduce_longslit.response_figures import response_figure, telluric_figure
 
         yield "response", response_figure(result)
+        if result.telluric is not None:
+            yield "telluric", telluric_figure(result)
 
 
 def combine_frames(frames: Sequence[Points], alignments: Sequence[Alignment]) -> Response:

@@ -16,6 +16,9 @@ _BESIDE_END = 10
 _MENDED = 0.25
 _MOST_FALSE = 3
 
+# A whole standard error, the usual rule, makes curves too stiff: 0.34 % from the truth of simulated nights, not 0.31 %.
+_PATIENCE = 0.5
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -92,8 +95,8 @@ def fit_curve(
     Returns
     -------
     Curve
-        With the number of pieces that predicts left-out points best; of two that do so equally well within one standard
-        error, the smoother one. Its error includes the scatter of the points beyond their own errors.
+        With the number of pieces that predicts left-out points best; of two that do so equally well within half a
+        standard error, the smoother one. Its error includes the scatter of the points beyond their own errors.
     """
     group = np.arange(len(x)) if group is None else group
     used = _without_false_ends(x, y, error, used, span, group)
@@ -170,7 +173,7 @@ def _best(
     # The difference from the best is judged group by group: both predict the same points.
     for i in range(best):
         difference = squares[i] - squares[best]
-        if difference.mean() <= difference.std() / np.sqrt(len(difference)):
+        if difference.mean() <= _PATIENCE * difference.std() / np.sqrt(len(difference)):
             return curves[i]
     return curves[best]
 

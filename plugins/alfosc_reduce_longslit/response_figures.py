@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alfosc_reduce_longslit.atmosphere import TELLURIC_BANDS
+from alfosc_reduce_longslit.atmosphere import MOLECULAR_BANDS, TELLURIC_BANDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,30 @@ def response_figure(response: Response) -> Figure:
     below.set_xlim(response.wavelengths[0] - 100, response.wavelengths[1] + 100)
     shade_telluric(below)
     shade_telluric(above)
+    return figure
+
+
+def telluric_figure(response: Response) -> Figure:
+    """Return the transmission of the molecular bands at air mass 1, a panel each."""
+    from matplotlib.figure import Figure
+
+    table = response.telluric
+    figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
+    if table is None:
+        return figure
+    x, depth, error = (np.asarray(table[name]) for name in ("wavelength", "depth", "error"))
+    bands = [(name, (x > low) & (x < high)) for name, low, high in MOLECULAR_BANDS]
+    bands = [(name, chosen) for name, chosen in bands if chosen.any()]
+    for axes, (name, chosen) in zip(np.atleast_1d(figure.subplots(1, len(bands), sharey=True)), bands, strict=True):
+        through = np.exp(-depth[chosen])
+        axes.errorbar(x[chosen], through, through * error[chosen], fmt=".-", ms=3, lw=0.8, elinewidth=0.6)
+        axes.axhline(1, color="k", lw=0.6)
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(0, 1.1)
+        axes.tick_params(axis="x", labelrotation=45, labelsize=8)
+    figure.supxlabel("wavelength (Å, vacuum, topocentric)", fontsize=9)
+    figure.supylabel("transmission at air mass 1", fontsize=9)
+    figure.suptitle(f"molecular absorption in {', '.join(sorted(set(response.frames['star'])))}", fontsize=10)
     return figure
 
 

@@ -261,7 +261,7 @@ def test_the_response_survives_its_file(tmp_path: object) -> None:
     np.testing.assert_array_equal(again.response, response.response)
     assert again.wavelengths == response.wavelengths
     assert list(again.points["reason"]) == list(response.points["reason"])
-    assert [name for name, _ in MeasureResponse().figures(again)] == ["response"]
+    assert [name for name, _ in MeasureResponse().figures(again)] == ["response", "telluric"]
     assert MeasureResponse().quality(again) == MeasureResponse().quality(response)
 
 
