@@ -82,3 +82,11 @@ def usable(image: CCDData) -> NDArray[np.bool_]:
     """Return true where an image is finite and its mask and flags allow its use."""
     good: NDArray[np.bool_] = ~mask_of(flags_of(image)) & np.isfinite(np.asarray(image.data))
     return good
+
+
+def rows_on_slit(image: CCDData) -> slice:
+    """Return the rows from the first to the last that has a pixel on the slit (without flags ``OUTSIDE_SLIT``: all)."""
+    if image.flags is None:
+        return slice(0, image.shape[0])
+    lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_SLIT)) == 0, axis=1))
+    return slice(int(lit[0]), int(lit[-1]) + 1) if lit.size else slice(0, image.shape[0])

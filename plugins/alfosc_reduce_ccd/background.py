@@ -18,7 +18,7 @@ _CLIP = 5.0
 _PROFILE_ERROR = 0.05
 
 
-def smooth_light(data: NDArray[np.floating], good: NDArray[np.bool_], noise: float) -> NDArray[np.float64]:
+def smooth_light(data: NDArray[np.floating], good: NDArray[np.bool_], noise: float) -> NDArray[np.float32]:
     """Return sky and objects.
 
     The sky is a running median along the slit, column by column, so that no sky line is smoothed along the
@@ -37,11 +37,12 @@ def smooth_light(data: NDArray[np.floating], good: NDArray[np.bool_], noise: flo
     """
     values = np.where(good, data, np.nan).astype(np.float32)
     sky = running_sky(values)
-    left = values - sky
-    return sky + objects(left, sky, noise)
+    values -= sky
+    sky += objects(values, sky, noise)
+    return sky
 
 
-def running_sky(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def running_sky(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the sky: medians along the slit in overlapping windows of rows, linear between their centres."""
     ny = values.shape[0]
     height = min(_SKY_ROWS, ny)
@@ -49,10 +50,10 @@ def running_sky(values: NDArray[np.float32]) -> NDArray[np.float64]:
     medians = np.stack([nan_median(values[start : start + height], 0) for start in starts])
     fallback = np.nan_to_num(nan_median(values, 0))
     medians = np.where(np.isfinite(medians), medians, fallback)
-    return between(starts + (height - 1) / 2, medians, ny).T
+    return between(starts + (height - 1) / 2, medians, ny).T.astype(np.float32, order="C")
 
 
-def objects(left: NDArray[np.floating], sky: NDArray[np.floating], noise: float) -> NDArray[np.float64]:
+def objects(left: NDArray[np.float32], sky: NDArray[np.float32], noise: float) -> NDArray[np.float32]:
     """Return the light of objects after the sky: profiles along the slit times a spectrum.
 
     Parameters
@@ -64,23 +65,26 @@ def objects(left: NDArray[np.floating], sky: NDArray[np.floating], noise: float)
     noise
         Read noise, electron.
     """
+    light = np.zeros_like(sky)
     profile = _profiles(left)
-    spectrum = np.zeros(left.shape[1])
     good = np.isfinite(left)
-    values = np.where(good, left, 0)
-    variance = noise**2 + np.maximum(sky + np.maximum(values, 0), 0)
+    values = np.where(good, left, np.float32(0))
+    floor = np.maximum(sky, 0) + np.float32(noise**2)
+    variance = floor + np.maximum(values, 0)
+    spectrum = np.zeros(left.shape[1], np.float32)
     for _ in range(4):
-        weight = np.where(good, profile / variance, 0)
-        power = (weight * profile).sum(0)
-        spectrum = np.divide((weight * values).sum(0), power, where=power > 0, out=np.zeros_like(spectrum))
-        model = profile * np.maximum(spectrum, 0)
-        variance = noise**2 + np.maximum(sky, 0) + model + (_PROFILE_ERROR * model) ** 2
+        weight = np.where(good, profile / variance, np.float32(0))
+        power = np.einsum("yx,yx->x", weight, profile)
+        weight *= values
+        spectrum = np.divide(weight.sum(0), power, where=power > 0, out=np.zeros_like(spectrum))
+        np.multiply(profile, np.maximum(spectrum, 0), out=light)
+        variance = floor + light + np.square(np.float32(_PROFILE_ERROR) * light)
         # A cosmic ray is above the model; what lies below it is kept, or absorption lines would fill up.
-        good = np.isfinite(left) & (values - model < _CLIP * np.sqrt(variance))
-    return profile * np.maximum(spectrum, 0)
+        good = np.isfinite(left) & (values - light < _CLIP * np.sqrt(variance))
+    return light
 
 
-def _profiles(left: NDArray[np.floating]) -> NDArray[np.float64]:
+def _profiles(left: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the profile along the slit at every column, of sum 1; 0 where nothing stands out."""
     nx = left.shape[1]
     width = min(_WINDOW, nx)
@@ -89,4 +93,4 @@ def _profiles(left: NDArray[np.floating]) -> NDArray[np.float64]:
     medians = np.maximum(medians, 0)
     total = medians.sum(1, keepdims=True)
     profiles = between(starts + (width - 1) / 2, medians / np.where(total > 0, total, 1), nx, extrapolate=True)
-    return np.maximum(profiles, 0)
+    return np.maximum(profiles, 0).astype(np.float32)

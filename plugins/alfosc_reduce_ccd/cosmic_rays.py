@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.images import flags_of, make_image, rows_on_slit, usable, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.background import smooth_light
 from alfosc_reduce_ccd.naming import name_of, title_of
@@ -54,15 +54,16 @@ class RejectCosmicRays(Step):
         if min(image.shape) <= _BORDER:
             raise DataError(f"{name_of(image)}: shape {image.shape} is too small to look for cosmic rays; exclude it")
         noise = float(image.meta.get("RDNOISE", 0.0))
-        good = usable(image)
-        data = np.where(good, image.data, 0).astype(np.float32)
+        rows = rows_on_slit(image)
+        good = usable(image)[rows]
+        data = np.where(good, image.data[rows], 0).astype(np.float32)
         light = smooth_light(data, good, noise)
         hit = cosmic_rays(data, light, ~good, noise, threshold=self.threshold, growth=self.growth)
         if hit.mean() > _TOO_MANY:
             share = 100 * hit.mean()
             logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
         flags = flags_of(image)
-        flags[hit] |= Flag.COSMIC_RAY
+        flags[rows][hit] |= Flag.COSMIC_RAY
         variance = None if image.uncertainty is None else variance_of(image)
         unit = image.unit.to_string()
         return make_image(image.data, unit=unit, header=image.meta, variance=variance, flags=flags)
@@ -107,7 +108,7 @@ def cosmic_rays(
 
     floor = max(noise, 1.0)
     bright = np.maximum(light, 0)
-    variance = bright + (_MODEL_ERROR * bright) ** 2 + floor**2
+    variance = bright + np.square(_MODEL_ERROR * bright) + floor**2
     sharp = _sharp(data, light, variance, bad, floor, threshold) & ~bad
     touching = (data - light > growth * np.sqrt(variance)) & ~bad
     return np.asarray(binary_propagation(sharp, np.ones((3, 3), bool), touching | sharp), bool)
@@ -125,7 +126,9 @@ def _sharp(
     from astroscrappy import detect_cosmics
 
     # It leaves the border of a frame alone, so the frame is given another one.
-    image, background, invar = (np.pad(a.astype(np.float32), _BORDER, "reflect") for a in (data, light, variance))
+    image, background, invar = (
+        np.pad(a.astype(np.float32, copy=False), _BORDER, "reflect") for a in (data, light, variance)
+    )
     found, _ = detect_cosmics(
         image, inmask=np.pad(bad, _BORDER, "reflect"), inbkg=background, invar=invar, gain=1.0, readnoise=noise,
         satlevel=np.inf, sigclip=threshold, sigfrac=_NEIGHBOURS, objlim=_CONTRAST, niter=_ITERATIONS, sepmed=True,

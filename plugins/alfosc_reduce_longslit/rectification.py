@@ -8,11 +8,11 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image
+from alfosc_reduce.images import flags_of, make_image, rows_on_slit
 from alfosc_reduce.parameters import Angstrom
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.resampling import Resampled, Scale, WavelengthGrid, resample
-from alfosc_reduce_longslit.slit_part import plain_variance, rows_on_slit
+from alfosc_reduce_longslit.slit_part import plain_variance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.images import usable
+from alfosc_reduce.images import rows_on_slit, usable
 from alfosc_reduce_longslit.sky_quality import residuals_of, robust_std
-from alfosc_reduce_longslit.slit_part import rows_on_slit
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce.images import rows_on_slit
 from alfosc_reduce_longslit.sky_rows import blank_rows
-from alfosc_reduce_longslit.slit_part import part_on_slit, rows_on_slit
+from alfosc_reduce_longslit.slit_part import part_on_slit
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import usable, variance_of
+from alfosc_reduce.images import rows_on_slit, usable, variance_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -39,14 +38,6 @@ class SlitPart(NamedTuple):
         frame = np.zeros((ny, values.shape[1]), np.float32)
         frame[self.rows] = values
         return frame
-
-
-def rows_on_slit(image: CCDData) -> slice:
-    """Return the rows of a frame from the first to the last that has a pixel on the slit."""
-    if image.flags is None:
-        return slice(0, image.shape[0])
-    lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_SLIT)) == 0, axis=1))
-    return slice(int(lit[0]), int(lit[-1]) + 1) if lit.size else slice(0, image.shape[0])
 
 
 def part_on_slit(image: CCDData) -> SlitPart:
