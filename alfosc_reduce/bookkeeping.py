@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def _finite(value: Any) -> Any:
 
 
 def closing_table(plan: Plan, results: Sequence[Result]) -> str:
-    """Return a table of what was done, cached, failed and skipped by step, and a line for each thing that went wrong.
+    """Return a table of what became of the tasks of each step, and what went wrong or had to be done without.
 
     What was lost only because something else failed is counted, not told one by one: the log has it.
     """
@@ -126,19 +126,30 @@ def closing_table(plan: Plan, results: Sequence[Result]) -> str:
 
 
 def _troubles(plan: Plan, results: Sequence[Result]) -> list[str]:
-    reasons: dict[tuple[str, str], list[str]] = {}
+    failed: dict[str, list[str]] = {}
+    barred: dict[str, list[str]] = {}
+    warned: dict[str, list[str]] = {}
     for result in results:
         if result.state is State.FAILED:
-            reasons.setdefault(("failed", result.message), []).append(result.task.name)
+            failed.setdefault(result.message, []).append(result.task.name)
+        for sentence in (*result.task.warnings, *result.remarks):
+            warned.setdefault(sentence, []).append(result.task.name)
     for blocked in plan.blocked:
         if not blocked.follows:
-            reasons.setdefault(("cannot run", blocked.reason), []).append(blocked.name)
-    lines = [f"{how}: {_listed(names)}: {why}" for (how, why), names in reasons.items()]
-    lost = [result.task.step.name for result in results if result.state is State.SKIPPED]
-    lost += [blocked.name.partition("[")[0] for blocked in plan.blocked if blocked.follows]
-    if lost:
-        lines.append(f"what needs these was not done: {', '.join(dict.fromkeys(lost))} ({len(lost)}, see log.txt)")
-    return lines
+            barred.setdefault(blocked.reason, []).append(blocked.name)
+    return [
+        *(f"failed: {_listed(names)}: {why}" for why, names in failed.items()),
+        *(f"cannot run: {_listed(names)}: {why}" for why, names in barred.items()),
+        *_lost(plan, results),
+        *(f"warning: {_listed(names)}: {why}" for why, names in warned.items()),
+    ]
+
+
+def _lost(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
+    names = [result.task.step.name for result in results if result.state is State.SKIPPED]
+    names += [blocked.name.partition("[")[0] for blocked in plan.blocked if blocked.follows]
+    if names:
+        yield f"what needs them was not done: {', '.join(dict.fromkeys(names))} ({len(names)}, see log.txt)"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -264,7 +264,7 @@ def test_closing_table_and_exit_codes(reduce_night: Reduce, night: Path, capfd: 
     assert rows["step"] == ["done", "cached", "failed", "skipped", "cannot", "run"]
     assert rows["touch"] == ["2", "-", "1", "-", "-"] and rows["split"] == ["2", "-", "-", "1", "-"]
     assert "failed: touch[toy5]: toy: nothing but zeros; leave this frame out" in shown
-    assert "what needs these was not done: split, combine (2, see log.txt)" in shown
+    assert "what needs them was not done: split, combine (2, see log.txt)" in shown
     log = (night / "reduced/log.txt").read_text()
     assert "combine[HZ 44 G4_1.0]: skipped" in log and "ERROR: frames: split[toy5] was skipped" in log
 
