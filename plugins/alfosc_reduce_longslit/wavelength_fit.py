@@ -19,6 +19,7 @@ _POINT_REJECT = 6.0
 _FEWEST_SHARE = 0.6
 _FEWEST_LINES = 5
 _PENALTY = 0.4
+_LOOSENINGS, _BORNE = (1.0, 3.0, 10.0, 30.0), 1.02
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Anchors:
     y: NDArray[np.float64]
     wavelength: NDArray[np.float64]
     error: NDArray[np.float64]
+
+    def loosened(self, factor: float) -> Anchors:
+        """Return them with larger errors."""
+        return replace(self, error=self.error * factor)
 
     def normal(self, shape: tuple[int, int], degree: Degree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return their normal matrix and right side."""
@@ -214,7 +219,7 @@ def fit_wavelengths(
     anchors
         Keep the series from running away where there are no lines.
     """
-    problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape), anchors)
+    problem = Problem(points, shape, np.broadcast_to(start[:, None], points.x.shape), anchors.loosened(np.inf))
     used = np.isfinite(points.error)
     used &= (used.mean(axis=1) >= _FEWEST_SHARE)[:, None]
     lines = int(used.any(axis=1).sum())
@@ -225,7 +230,17 @@ def fit_wavelengths(
             "resampled)?"
         )
     degree = choose_degree(problem, used)
-    return _solved(problem, _without_outliers(problem, used, degree), degree)
+    return _held(problem, _without_outliers(problem, used, degree), degree, anchors)
+
+
+def _held(problem: Problem, used: NDArray[np.bool_], degree: Degree, anchors: Anchors) -> WavelengthFit:
+    """Return the fit with anchors as strong as the lines bear without scattering more about it."""
+    free = _solved(problem, used, degree)
+    for factor in _LOOSENINGS:
+        held = _solved(replace(problem, anchors=anchors.loosened(factor)), used, degree)
+        if held.rms < _BORNE * free.rms:
+            return held
+    return free
 
 
 def _first_degree(used: NDArray[np.bool_]) -> Degree:
