@@ -62,11 +62,11 @@ class CombineBias(Step):
         return make_image(combined.data, unit="adu", header=header, variance=combined.variance, flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Show the master bias and its mean along both axes."""
+        """Show the master bias, its medians along both axes, and the level of the overscan of its frames."""
         from alfosc_reduce_ccd.figures import master_figure
 
         used = result.meta["NCOMBINE"]
-        yield "bias", master_figure(result, f"Master bias of {used} frames", "ADU above overscan")
+        yield "bias", master_figure(result, f"Master bias of {used} frames", "ADU above overscan", inputs["frames"])
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return counts of frames, rejected values and bad pixels, and the noise of the master in ADU."""

@@ -11,15 +11,12 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, usable, variance_of
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.naming import name_of, title_of, worth_a_picture
+from alfosc_reduce_ccd.naming import name_of
 from alfosc_reduce_ccd.orientation import orientation_of, update_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from astropy.io.fits import Header
     from astropy.nddata import CCDData
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from alfosc_reduce_ccd.products import DetectorNoise
@@ -73,13 +70,6 @@ class CorrectFrame(Step):
         turned = (orientation.apply(array) for array in (electrons, variance, flags))
         electrons, variance, flags = (np.ascontiguousarray(array) for array in turned)
         return make_image(electrons, unit="electron", header=header, variance=variance, flags=flags)
-
-    def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Show the frame in electrons; not for calibration frames."""
-        from alfosc_reduce_ccd.figures import frame_figure
-
-        if worth_a_picture(result):
-            yield "frame", frame_figure(result, title_of(result), "electron / pixel")
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return gain (electron/ADU) and read noise (electron) used, and the median light in electrons."""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, usable
+from alfosc_reduce.flags import UNUSABLE, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,20 +38,34 @@ def limits(values: NDArray[np.floating], low: float = 0.5, high: float = 99.5) -
     return (bottom, top) if top > bottom else (bottom - 0.5, bottom + 0.5)
 
 
-def show_image(axes: Axes, data: NDArray[np.floating], label: str, *, span: tuple[float, float] | None = None) -> None:
-    """Draw an image with a colour bar, its longer axis across the page; thinned to what a figure resolves."""
+def show_image(
+    axes: Axes,
+    data: NDArray[np.floating],
+    label: str,
+    *,
+    blank: NDArray[np.bool_] | None = None,
+    span: tuple[float, float] | None = None,
+    percentiles: tuple[float, float] = (0.5, 99.5),
+) -> tuple[float, float]:
+    """Draw an image with a colour bar, its longer axis across the page; thinned to what a figure resolves.
+
+    Pixels that are `blank` stay so. Returns the limits of the colours: `span`, or percentiles of what is drawn.
+    """
     tall = data.shape[0] > data.shape[1]
-    shown = data.T if tall else data
-    step = [max(1, size // _PIXELS) for size in shown.shape]
-    bottom, top = span or limits(data)
-    extent = (-0.5, shown.shape[1] - 0.5, -0.5, shown.shape[0] - 0.5)
+    step = tuple(slice(None, None, max(1, size // _PIXELS)) for size in data.shape)
+    shown = np.asarray(data[step])
+    if blank is not None:
+        shown = np.where(blank[step], np.nan, shown)
+    bottom, top = span or limits(shown, *percentiles)
+    nx, ny = data.shape if tall else data.shape[::-1]
     drawn = axes.imshow(
-        shown[:: step[0], :: step[1]], origin="lower", aspect="auto", extent=extent, vmin=bottom, vmax=top,
-        cmap="viridis", interpolation="nearest",
+        shown.T if tall else shown, origin="lower", aspect="auto", extent=(-0.5, nx - 0.5, -0.5, ny - 0.5),
+        vmin=bottom, vmax=top, cmap="viridis", interpolation="nearest",
     )  # fmt: skip
     axes.figure.colorbar(drawn, ax=axes, label=label, pad=0.01)
     names = ("y (pixels)", "x (pixels)") if tall else ("x (pixels)", "y (pixels)")
     axes.set(xlabel=names[0], ylabel=names[1])
+    return bottom, top
 
 
 def overscan_figure(scans: Sequence[Overscan], name: str) -> Figure:
@@ -70,19 +83,45 @@ def overscan_figure(scans: Sequence[Overscan], name: str) -> Figure:
     return figure
 
 
-def master_figure(image: CCDData, title: str, label: str) -> Figure:
-    """Show an image, and its medians along both axes."""
+def master_figure(image: CCDData, title: str, label: str, frames: Sequence[CCDData] = ()) -> Figure:
+    """Show a master bias or dark, its means along both axes, and the overscan of the frames it was made of."""
     figure = new_figure(6)
-    top, *bottom = figure.subplot_mosaic([["image", "image"], ["x", "y"]], height_ratios=[2, 1]).values()
-    data = np.where(usable(image), image.data, np.nan)
-    show_image(top, data, label, span=limits(data, 2, 98))
-    top.set_title(f"{title}: {np.count_nonzero(np.isnan(data))} unusable pixels")
-    for axes, axis, name in zip(bottom, (0, 1), "xy", strict=True):
-        profile = np.median(np.asarray(image.data), axis=axis)
+    levels = overscan_levels(frames)
+    panels = "iii;xyl" if levels.size else "ii;xy"
+    top, *bottom = figure.subplot_mosaic(panels, height_ratios=[2, 1]).values()
+    blank = np.asarray(image.mask)
+    show_image(top, image.data, label, blank=blank, percentiles=(2, 98))
+    top.set_title(f"{title}: {np.count_nonzero(blank)} unusable pixels")
+    for axes, axis, name in zip(bottom, (0, 1), "xy", strict=False):
+        thin = np.asarray(image.data)[_thin(axis, image.shape)]
+        profile = np.median(thin, axis=axis)
         axes.plot(profile, lw=0.8)
         axes.set(xlabel=f"{name} (pixels)", ylabel=label, ylim=limits(profile, 1, 99))
         axes.margins(x=0)
+    if levels.size:
+        show_levels(bottom[-1], levels)
     return figure
+
+
+def _thin(axis: int, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return every so manieth line along the axis over which a median is taken: 300 are enough for a figure."""
+    step = slice(None, None, max(1, shape[axis] // 300))
+    return (step, slice(None)) if axis == 0 else (slice(None), step)
+
+
+def overscan_levels(frames: Sequence[CCDData]) -> NDArray[np.float64]:
+    """Return level and noise of the overscan of each frame that knows them, ADU, shape (frames, 2)."""
+    headers = [frames[i].meta for i in range(len(frames))]
+    known = [(h["OVSCLEV"], h["OVSCNOIS"]) for h in headers if "OVSCLEV" in h and "OVSCNOIS" in h]
+    return np.array(known, np.float64).reshape(-1, 2)
+
+
+def show_levels(axes: Axes, levels: NDArray[np.float64]) -> None:
+    """Draw the level of the overscan of each frame, in their order, and say how much it drifts."""
+    axes.plot(np.arange(len(levels)) + 1, levels[:, 0], "o-", ms=3, lw=0.6)
+    axes.set(xlabel="frame", ylabel="overscan (ADU)")
+    axes.set_title(f"drift {np.ptp(levels[:, 0]):.1f} ADU, noise {np.median(levels[:, 1]):.1f} ADU", fontsize=9)
+    axes.margins(y=0.2)
 
 
 def transfer_figure(noise: DetectorNoise) -> Figure:
@@ -107,43 +146,42 @@ def transfer_figure(noise: DetectorNoise) -> Figure:
     return figure
 
 
-def frame_figure(image: CCDData, title: str, label: str) -> Figure:
-    """Show one frame with its unusable pixels left blank."""
-    figure = new_figure(4)
-    axes = figure.subplots()
-    show_image(axes, np.where(usable(image), image.data, np.nan), label)
-    axes.set_title(title)
-    return figure
-
-
 def flat_figure(flat: CCDData) -> Figure:
-    """Show the response of the pixels, and its rows' scatter along the wavelength."""
+    """Show the response of the pixels, and that of one row along the wavelength."""
     figure = new_figure(6)
     top, bottom = figure.subplots(2, height_ratios=[2, 1])
-    flags = flags_of(flat)
-    unknown = (flags & int(Flag.NO_FLAT)) != 0
-    data = np.where(unknown | ~usable(flat), np.nan, flat.data)
-    span = limits(data, 1, 99)
-    show_image(top, data, "response", span=span)
-    share, bad = 100 * np.mean(unknown), np.count_nonzero(flags & Flag.BAD_PIXEL)
-    top.set_title(f"Flat of {flat.meta['NCOMBINE']} frames: {share:.0f} % without lamp light (blank), {bad} bad pixels")
-    middle = data[data.shape[0] // 2]
-    bottom.plot(middle, lw=0.6, label=f"row {data.shape[0] // 2}")
-    bottom.set(xlabel="x (pixels)", ylabel="response", xlim=(0, data.shape[1]), ylim=limits(middle, 0.2, 99.8))
+    flags = np.asarray(flat.flags)
+    blank = (flags & int(Flag.NO_FLAT | UNUSABLE)) != 0
+    show_image(top, flat.data, "response", blank=blank, percentiles=(1, 99))
+    top.set_title(_flat_title(flat, flags))
+    row = flat.shape[0] // 2
+    middle = np.where(blank[row], np.nan, flat.data[row])
+    bottom.plot(middle, lw=0.6, label=f"row {row}")
+    bottom.set(xlabel="x (pixels)", ylabel="response", xlim=(0, flat.shape[1]), ylim=limits(middle, 0.2, 99.8))
     bottom.legend()
     return figure
+
+
+def _flat_title(flat: CCDData, flags: NDArray[np.integer]) -> str:
+    outside = (flags & int(Flag.OUTSIDE_SLIT)) != 0
+    share = 100 * np.mean((flags[~outside] & int(Flag.NO_FLAT)) != 0) if not outside.all() else 100.0
+    bad = np.count_nonzero(flags & int(Flag.BAD_PIXEL))
+    text = f"Flat of {flat.meta['NCOMBINE']} frames: {share:.0f} % without lamp light (blank), {bad} bad pixels"
+    if "SLITROW1" in flat.meta:
+        text += f"\nslit from row {flat.meta['SLITROW1']} to {flat.meta['SLITROW2']} of {flat.shape[0]}"
+    return text
 
 
 def cosmic_ray_figure(image: CCDData, title: str) -> Figure:
     """Show a frame, and below it the same with cosmic rays marked."""
     figure = new_figure(6)
     top, bottom = figure.subplots(2, sharex=True, sharey=True)
-    hit = (flags_of(image) & int(Flag.COSMIC_RAY)) != 0
-    span = limits(image.data, 0.5, 99)
-    show_image(top, np.asarray(image.data), "electron / pixel", span=span)
-    show_image(bottom, np.where(hit, np.nan, image.data), "electron / pixel", span=span)
-    y, x = np.nonzero(hit)
+    y, x = np.nonzero((np.asarray(image.flags) & int(Flag.COSMIC_RAY)) != 0)
+    span = show_image(top, image.data, "electron / pixel", percentiles=(0.5, 99))
+    show_image(bottom, image.data, "electron / pixel", span=span)
+    if image.shape[0] > image.shape[1]:
+        x, y = y, x
     bottom.plot(x, y, ",", color="red")
     top.set(title=f"{title}: as read", xlabel="")
-    bottom.set_title(f"{np.count_nonzero(hit)} pixels hit by cosmic rays (red)")
+    bottom.set_title(f"{len(x)} pixels hit by cosmic rays (red)")
     return figure

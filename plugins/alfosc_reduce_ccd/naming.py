@@ -13,11 +13,6 @@ def name_of(image: CCDData) -> str:
     return str(image.meta.get("FILENAME", "frame")).partition(".")[0] or "frame"
 
 
-def worth_a_picture(image: CCDData) -> bool:
-    """Say whether a person would look at this very frame; calibration frames are seen in what is made of them."""
-    return image.meta.get("FRAMEKND") not in ("bias", "dark", "flat")
-
-
 def title_of(image: CCDData) -> str:
     """Return object, file name and exposure time for the title of a figure."""
     header = image.meta

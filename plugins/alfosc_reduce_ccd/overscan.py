@@ -12,7 +12,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.naming import name_of, worth_a_picture
+from alfosc_reduce_ccd.naming import name_of
 from alfosc_reduce_ccd.sections import Section, section_of
 from alfosc_reduce_ccd.statistics import clipped_mean, difference_noise
 
@@ -30,6 +30,8 @@ DEGREE = 2
 """Along the overscan: level, slope and curvature. On the real night a level alone leaves a chi square of 1.5, 1.07 are
 left by the parabola, and higher degrees gain nothing."""
 SECTIONS = ("BIASSEC", "BIASSEC2", "BIASSEC3")
+WRONG = 3.0
+"""An overscan that scatters about its model by this many times its noise is worth a look."""
 _FEWEST = 3
 
 
@@ -95,14 +97,15 @@ class SubtractOverscan(Step):
         return make_image(data[trim] - pedestal, unit="adu", header=_header(image, scans), flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Show the overscan along its long axis, and what was subtracted; not for calibration frames."""
+        """Show the overscan along its long axis where the curve subtracted does not follow it, else nothing.
+
+        The levels of all bias frames are in the figure of the master bias.
+        """
         from alfosc_reduce_ccd.figures import overscan_figure
 
         image = inputs["image"]
-        if not worth_a_picture(image):
-            return
         scans = overscans(np.asarray(image.data, dtype=np.float64), image.meta)
-        if scans:
+        if any(misfit(scan) > WRONG for scan in scans):
             yield "overscan", overscan_figure(scans, name_of(image))
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
@@ -164,6 +167,13 @@ def measure_overscan(data: NDArray[np.float64], section: Section) -> Overscan:
     model = _smooth(profile)
     error = float(noise / np.sqrt(strip.size))
     return Overscan(profile, model, axis, section[axis].start, float(model.mean()), error, noise)
+
+
+def misfit(scan: Overscan) -> float:
+    """Return by how many times its noise the profile of an overscan scatters about the model; the ends do not count."""
+    inner = slice(len(scan.profile) // 20 + _FEWEST, None)
+    expected = scan.error * np.sqrt(len(scan.profile))
+    return float(np.std((scan.profile - scan.model)[inner]) / expected)
 
 
 def pedestal_of(scans: list[Overscan], trim: Section) -> NDArray[np.float64] | float:

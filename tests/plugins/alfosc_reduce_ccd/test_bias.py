@@ -89,6 +89,8 @@ def test_inputs_stay_and_bits_repeat(frames):
 def test_figure(frames):
     ((name, figure),) = STEP.figures(STEP(frames), frames=frames)
     assert name == "bias" and "20 frames" in figure.axes[0].get_title()
+    levels = next(axes for axes in figure.axes if axes.get_ylabel() == "overscan (ADU)")
+    assert np.ptp(levels.lines[0].get_ydata()) == pytest.approx(40, abs=4) and "drift" in levels.get_title()
 
 
 def test_real_night(testdata):

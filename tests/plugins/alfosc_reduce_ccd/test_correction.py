@@ -142,4 +142,4 @@ def test_inputs_stay(detector, bias, noise):
     result = STEP(image, bias, None, noise)
     assert np.array_equal(before[0], image.data) and before[1] == image.meta and np.array_equal(before[2], bias.data)
     assert STEP.quality(result)["gain"] == detector.gain
-    assert [name for name, _ in STEP.figures(result, image=image)] == ["frame"]
+    assert not list(STEP.figures(result, image=image))
