@@ -13,17 +13,17 @@ from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.execution import Result, Run, State
 from alfosc_reduce.limits import kinds_of
 from alfosc_reduce.plan import Plan
+from alfosc_reduce.replacement import replacing
 
 CALIBRATIONS = "Calibrations"
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all; raises `ReductionError` with the reason if that fails."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ReductionError(f"cannot write {path}: {error.strerror or error}") from error
 

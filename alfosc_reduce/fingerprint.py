@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alfosc_reduce.errors import DataError
+from alfosc_reduce.replacement import replacing
 
 
 def digest(value: Any) -> str:
@@ -77,10 +78,8 @@ class FileHashes:
     def remember(self) -> None:
         """Write what is known to disk, whole or not at all; if that cannot be, files are read again next time."""
         if self._changed:
-            temporary = self._memory.with_suffix(".new")
-            with suppress(OSError):
+            with suppress(OSError), replacing(self._memory) as temporary:
                 temporary.write_text(json.dumps(self._known), encoding="utf-8")
-                temporary.replace(self._memory)
             self._changed = False
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.frames import Frame, Night, in_sequence, with_edits
 from alfosc_reduce.instrument import KINDS
+from alfosc_reduce.replacement import replacing
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -66,9 +67,8 @@ def relative(path: Path, folder: Path) -> str:
 
 def write_table(table: Table, path: Path) -> None:
     """Write the table as ECSV, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    table.write(temporary, format="ascii.ecsv", overwrite=True)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        table.write(temporary, format="ascii.ecsv", overwrite=True)
 
 
 def read_edits(path: Path) -> dict[str, Mapping[str, str]]:

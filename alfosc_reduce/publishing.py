@@ -18,6 +18,7 @@ from alfosc_reduce.execution import Result, Run, State
 from alfosc_reduce.frames import Frame
 from alfosc_reduce.names import distinct_names, plain_ascii, safe_name
 from alfosc_reduce.plan import Plan, Task
+from alfosc_reduce.replacement import replacing
 from alfosc_reduce.store import Store
 from alfosc_reduce.wiring import Origin
 
@@ -86,16 +87,13 @@ class Shelf:
         if path.suffix == ".fits":
             _write_fits(publication, path, store)
         else:
-            temporary = path.with_name(f".{path.name}.new")
-            shutil.copyfile(publication.source, temporary)
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                shutil.copyfile(publication.source, temporary)
         self._known[publication.path] = [publication.key, *self._stamp(path)]
 
     def _remember(self) -> None:
-        temporary = self._memory.with_suffix(".new")
-        with suppress(OSError):
+        with suppress(OSError), replacing(self._memory) as temporary:
             temporary.write_text(json.dumps(self._known), encoding="utf-8")
-            temporary.replace(self._memory)
 
 
 def _write_fits(publication: Publication, path: Path, store: Store) -> None:

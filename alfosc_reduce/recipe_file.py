@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.recipe import InputFiles, Limit, Recipe, Source, StepEntry
+from alfosc_reduce.wiring import wire
 
 _ALLOWED = {
     "Recipe": list(Recipe.model_fields),
@@ -64,8 +67,8 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> RecipeFile:
     Raises
     ------
     ConfigurationError
-        With a sentence for each mistake in the form of the recipe. Whether steps and parameters exist is checked by
-        `alfosc_reduce.wiring.check`.
+        With a sentence for each mistake, if the recipe is not of the right form. Whether the steps and parameters of
+        one of the right form exist is checked by `alfosc_reduce.wiring.wire`.
     """
     layers = layers_of(path)
     data: dict[str, Any] = {}
@@ -76,9 +79,39 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> RecipeFile:
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError([_sentence(e, layers) for e in error.errors()]) from None
+        problems = [_sentence(e, layers) for e in error.errors()]
+        raise ConfigurationError([*problems, *_further_mistakes(data, error, layers)]) from None
     instrument = recipe.instrument or next((n for _, d in layers for n in [_instrument(d)] if n), "")
     return RecipeFile(recipe.model_copy(update={"instrument": instrument}), layers)
+
+
+def without(data: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return a copy of nested tables without what stands at some locations, or as far towards them as there is."""
+    result = copy.deepcopy(dict(data))
+    for location in locations:
+        table: Any = result
+        for here, following in zip(location, (*location[1:], None), strict=True):
+            if not isinstance(table, dict) or here not in table:
+                break
+            if not (isinstance(table[here], dict) and following in table[here]):
+                del table[here]
+                break
+            table = table[here]
+    return result
+
+
+def _further_mistakes(
+    data: Mapping[str, Any], error: ValidationError, layers: list[tuple[Path, dict[str, Any]]]
+) -> list[str]:
+    """Return what is wrong in tables of sound form, so that all mistakes can be mended at once."""
+    locations = [e["loc"] for e in error.errors()]
+    told = tuple(f"[{'.'.join(map(str, location[:2]))}]" for location in locations)
+    with suppress(ValidationError):
+        try:
+            wire(Recipe.model_validate(without(data, locations)), RecipeFile(Recipe(), layers).place)
+        except ConfigurationError as found:
+            return [sentence for sentence in found.problems if not any(table in sentence for table in told)]
+    return []
 
 
 def layers_of(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[Path, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.instrument import KINDS
 from alfosc_reduce.ports import Port
 from alfosc_reduce.recipe import FRAMES, Recipe, Source, StepEntry
-from alfosc_reduce.registry import STEPS, find, get_step
+from alfosc_reduce.registry import STEPS, find, get_step, plugins
 from alfosc_reduce.step import Step
 
 INSTRUMENT = "Instrument"
@@ -139,13 +139,18 @@ def wire(recipe: Recipe, place: Place) -> Wiring:
 def _find_class(desk: _Desk, name: str) -> None:
     if name == FRAMES:
         desk.complain(f"a step cannot be called {FRAMES!r}, which stands for the raw frames", "steps", name)
+    entry = desk.recipe.steps[name]
+    if not entry.uses and name not in plugins(STEPS):
+        known = {*desk.recipe.steps, *plugins(STEPS)} - {name}
+        desk.complain(f"there is no step {name!r}; {suggest(name, known) or 'none is installed'}", "steps", name)
+        return
     try:
         cls = get_step(desk.recipe.uses(name))
         if not [port for port in cls.inputs() if port.types != (INSTRUMENT,)] or not cls.outputs():
             raise ConfigurationError(f"{desk.recipe.uses(name)} takes no data")
         desk.classes[name] = cls
     except (ConfigurationError, TypeError) as error:
-        key = ("uses",) if desk.recipe.steps[name].uses else ()
+        key = ("uses",) if entry.uses else ()
         desk.complain(str(error), "steps", name, *key)
 
 
