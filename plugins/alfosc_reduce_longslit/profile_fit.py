@@ -68,7 +68,7 @@ def sample_profile(
     u
         Distance from the trace, shape (rows, nx).
     """
-    edges = np.unique(np.linspace(0, data.shape[1], BLOCKS + 1).astype(int))[:-1]
+    edges = block_edges(u)
     information = np.add.reduceat(weight * flux**2, edges, axis=1)
     products = np.add.reduceat(weight * flux * data, edges, axis=1)
     places = np.add.reduceat(weight * flux**2 * u, edges, axis=1)
@@ -79,6 +79,16 @@ def sample_profile(
     return ProfileSamples(
         np.where(known, places / safe, plain), columns, products / safe, np.where(known, safe**-0.5, np.inf)
     )
+
+
+def block_edges(u: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the first columns of blocks of about equal width, in none of which the band steps to another row.
+
+    Where it did, a row of the block would hold light from two places a pixel apart, and the profile come out too wide.
+    """
+    even = np.linspace(0, u.shape[1], BLOCKS + 1).astype(np.intp)[:-1]
+    steps = np.flatnonzero(np.abs(np.diff(u[0])) > 0.5) + 1
+    return np.unique(np.concatenate([even, steps]))
 
 
 def fit_profile(samples: ProfileSamples, start: Profile) -> Profile:
