@@ -50,7 +50,7 @@ def running_sky(values: NDArray[np.float32]) -> NDArray[np.float32]:
     medians = np.stack([nan_median(values[start : start + height], 0) for start in starts])
     fallback = np.nan_to_num(nan_median(values, 0))
     medians = np.where(np.isfinite(medians), medians, fallback)
-    return between(starts + (height - 1) / 2, medians, ny).T.astype(np.float32, order="C")
+    return between(starts + (height - 1) / 2, medians, ny).T.copy()
 
 
 def objects(left: NDArray[np.float32], sky: NDArray[np.float32], noise: float) -> NDArray[np.float32]:
@@ -93,4 +93,4 @@ def _profiles(left: NDArray[np.float32]) -> NDArray[np.float32]:
     medians = np.maximum(medians, 0)
     total = medians.sum(1, keepdims=True)
     profiles = between(starts + (width - 1) / 2, medians / np.where(total > 0, total, 1), nx, extrapolate=True)
-    return np.maximum(profiles, 0).astype(np.float32)
+    return np.maximum(profiles, 0, out=profiles)

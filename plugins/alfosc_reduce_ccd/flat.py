@@ -99,7 +99,7 @@ class CombineFlat(Step):
         }
 
 
-def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int16]]:
+def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16]]:
     """Return the response of the pixels, its variance and flags.
 
     Parameters
@@ -109,9 +109,10 @@ def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float64], 
     lamp
         What is divided out.
     """
-    model = np.where(lamp.model > 0, lamp.model, np.nan)
-    data = combined.data / model
-    variance = combined.variance / model**2
+    model = np.where(lamp.model > 0, lamp.model, np.float32(np.nan))
+    data: NDArray[np.float32] = combined.data / model
+    variance: NDArray[np.float32] = combined.variance / np.square(model)
+    del model
     saturated = (combined.flags & Flag.SATURATED) != 0
     dark = ~lamp.lit | ~np.isfinite(data) | ~(variance < _LARGEST_ERROR**2) | saturated
     dark |= (lamp.lamp_fraction < _LEAST_LAMP)[None, :]
@@ -120,7 +121,8 @@ def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float64], 
     flags[dark] |= Flag.NO_FLAT
     flags[deviant] |= Flag.BAD_PIXEL
     unknown = (flags & int(Flag.NO_FLAT | Flag.BAD_PIXEL)) != 0
-    return np.where(unknown, 1, data), np.where(unknown, 0, variance), flags
+    data[unknown], variance[unknown] = 1, 0
+    return data, variance, flags
 
 
 def brightness(plane: Planes) -> float:

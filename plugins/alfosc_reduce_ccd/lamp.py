@@ -35,7 +35,7 @@ class LampModel:
         How much of the light of each column came straight through the slit; the rest is scattered. Shape (nx,).
     """
 
-    model: NDArray[np.float64]
+    model: NDArray[np.float32]
     lit: NDArray[np.bool_]
     lamp_fraction: NDArray[np.float64]
 
@@ -65,14 +65,18 @@ def lamp_model(flat: NDArray[np.floating], smoothing: int) -> LampModel:
     inner = values[rows][:, columns]
     spectrum = smooth_spectrum(nan_median(inner, 0), smoothing)
     for _ in range(2):
-        centres, profiles = _illumination(inner / spectrum)
+        shape = spectrum.astype(np.float32)
+        centres, profiles = _illumination(np.asarray(inner / shape))
         slit = between(centres, profiles, inner.shape[1])
         spectrum = smooth_spectrum(nan_median(inner / slit, 0), smoothing)
-    model, lit = np.zeros(values.shape), np.zeros(values.shape, bool)
-    model[np.ix_(rows, columns)] = slit * spectrum
-    lit[np.ix_(rows, columns)] = ~steep_columns(nan_median(inner / slit, 0), smoothing)
+    model, lit = np.zeros(values.shape, np.float32), np.zeros(values.shape, bool)
+    steep = steep_columns(nan_median(inner / slit, 0), smoothing)
+    del inner
+    slit *= spectrum.astype(np.float32)
+    model[np.ix_(rows, columns)] = slit
+    lit[np.ix_(rows, columns)] = ~steep
     fraction = np.zeros(values.shape[1])
-    fraction[columns] = np.interp(np.arange(inner.shape[1]), centres, lamp_fractions(centres, profiles, spectrum))
+    fraction[columns] = np.interp(np.arange(len(columns)), centres, lamp_fractions(centres, profiles, spectrum))
     return LampModel(model, lit, fraction)
 
 
@@ -166,7 +170,7 @@ def nan_median(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
 
 def between(
     centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int, *, extrapolate: bool = False
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Return profiles at every column, shape (rows, nx), linear between the windows.
 
     Parameters
@@ -180,12 +184,15 @@ def between(
     extrapolate
         Beyond the first and last centre, go on linearly; otherwise the profile is held.
     """
+    thin = profiles.astype(np.float32)
     if len(centres) == 1:
-        return np.repeat(profiles[0][:, None], nx, axis=1)
+        return np.repeat(thin[0][:, None], nx, axis=1)
     x = np.arange(nx) if extrapolate else np.clip(np.arange(nx), centres[0], centres[-1])
     left = np.clip(np.searchsorted(centres, x, side="right") - 1, 0, len(centres) - 2).astype(np.intp)
-    weight = (x - centres[left]) / (centres[left + 1] - centres[left])
-    return np.asarray(profiles[left].T * (1 - weight) + profiles[left + 1].T * weight)
+    weight = ((x - centres[left]) / (centres[left + 1] - centres[left])).astype(np.float32)
+    result = thin.T[:, left] * (1 - weight)
+    result += thin.T[:, left + 1] * weight
+    return result
 
 
 def _lit_rows(values: NDArray[np.floating]) -> NDArray[np.intp]:
