@@ -110,8 +110,8 @@ def response(combined: Combined, lamp: LampModel) -> tuple[NDArray[np.float32], 
         What is divided out.
     """
     model = np.where(lamp.model > 0, lamp.model, np.float32(np.nan))
-    data: NDArray[np.float32] = combined.data / model
-    variance: NDArray[np.float32] = combined.variance / np.square(model)
+    data = np.asarray(combined.data / model, np.float32)
+    variance = np.asarray(combined.variance / np.square(model), np.float32)
     del model
     saturated = (combined.flags & Flag.SATURATED) != 0
     dark = ~lamp.lit | ~np.isfinite(data) | ~(variance < _LARGEST_ERROR**2) | saturated
