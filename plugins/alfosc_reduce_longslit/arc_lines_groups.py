@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 FAINTEST = 0.003
 """Neighbours fainter than this share of a line are left out of its blend."""
-INSEPARABLE = 0.5
+INSEPARABLE = 0.3
 """Lines closer than this share of the line width count as one."""
-COUNTED = 0.2
-"""Members of an inseparable blend fainter than this share of the brightest do not move it."""
+UNEVEN, FOREIGN = 0.3, 1.0
+"""Relative error of the ratio of two listed strengths, within an ion and between ions."""
 TIED = 1.15
 """Lines closer than this many line widths share one shift."""
 SHADED = 2.2
@@ -60,8 +60,7 @@ class KnownLines:
 def merge_close(lines: KnownLines, separation: NDArray[np.float64]) -> KnownLines:
     """Merge lines that lie closer than `separation` (Angstrom, shape (n,)) to a stronger one.
 
-    The merged line lies at the mean of the members that are at least `COUNTED` times as strong as the strongest,
-    weighted by strength: lists overrate faint lines. Half of what the others would shift it is its doubt.
+    The merged line lies at the mean weighted with the listed strengths; what their errors may shift it is its doubt.
     """
     home = np.full(len(lines), -1)
     for line in np.argsort(-lines.strength, kind="stable"):
@@ -70,11 +69,12 @@ def merge_close(lines: KnownLines, separation: NDArray[np.float64]) -> KnownLine
             home[near] = line
     leaders, member = np.unique(home, return_inverse=True)
     weight = np.asarray(np.bincount(member, lines.strength), np.float64)
-    all_mean = np.bincount(member, lines.strength * lines.wavelength) / weight
-    counted = np.where(lines.strength >= COUNTED * lines.strength[leaders][member], lines.strength, 0.0)
-    mean = np.bincount(member, counted * lines.wavelength) / np.bincount(member, counted)
-    spread = np.bincount(member, counted * np.abs(lines.wavelength - mean[member])) / weight
-    doubt = lines.doubt[leaders] + 0.5 * np.abs(all_mean - mean) + 0.35 * spread
+    mean = np.bincount(member, lines.strength * lines.wavelength) / weight
+    alike = lines.ion == lines.ion[leaders][member]
+    share = lines.strength / weight[member]
+    apart = np.abs(lines.wavelength - lines.wavelength[leaders][member])
+    pull = share * (1 - share) * apart * np.where(alike, UNEVEN, FOREIGN)
+    doubt = np.hypot(lines.doubt[leaders], np.sqrt(np.bincount(member, np.square(pull))))
     order = np.argsort(mean)
     return KnownLines(mean[order], weight[order], lines.ion[leaders][order], doubt[order])
 

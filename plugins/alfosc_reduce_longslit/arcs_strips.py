@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from numpy.typing import NDArray
 
-MOST_STRIPS = 30
+MOST_STRIPS = 20
 """Along the slit; each line is measured once a strip."""
 LEAST_HEIGHT = 8
 """Rows of a strip: enough light, and far less than the lines bend."""

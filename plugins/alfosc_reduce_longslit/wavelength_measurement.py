@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.identification_arc import IdentifiedArc
     from alfosc_reduce_longslit.line_profile import LineProfile
 
-WORST_ERROR = 0.035
+WORST_ERROR = 0.024
 """Positions with a larger error, in line widths, are not used."""
 WORST_DOUBT = 0.019
 """Lines whose wavelength is more uncertain than this, in line widths, are not used."""
 BRIGHT = 12.0
 """Lines with less light than this many times its noise in the middle of the slit are not measured."""
+PROFILE_STRIPS = 6
+"""Strips along the slit on which the profile is measured."""
 ANCHOR_STEP, ANCHOR_ERROR = 0.04, 2.0
 """Beyond the last measured lines the identified scale is believed, each so many widths of the frame, to so many pixels
 and a fiftieth of the distance."""
@@ -167,7 +169,7 @@ def _measured(
     order = np.argsort(x)
     lines, x, light, worthy = lines.take(order), x[order], light[order], worthy[order]
     groups, leaders = group_lines(x, light, worthy, fwhm)
-    profile = _profile(arc.centre, groups, light[leaders], fwhm)
+    profile = _profile(arc, groups, light[leaders], fwhm)
     positions = measure_positions(arc.strips, groups, groups.x[:, None] + arc.shift[None, :], profile)
     lines = lines.take(leaders)
     local = np.interp(groups.x, np.arange(arc.shape[1]), _dispersion(arc, identified))
@@ -205,15 +207,17 @@ def _points(positions: Positions, strips: Strips, lines: KnownLines, doubt: NDAr
     return Points(positions.x, error, strips.y, np.nan_to_num(lines.wavelength), doubt)
 
 
-def _profile(centre: Strips, groups: Groups, light: NDArray[np.float64], fwhm: float) -> LineProfile:
-    """Measure the profile on the brighter of the lines that stand alone."""
+def _profile(arc: ArcStrips, groups: Groups, light: NDArray[np.float64], fwhm: float) -> LineProfile:
+    """Measure the profile on the brighter of the lines that stand alone, where they meet the pixels differently."""
     gap = np.diff(groups.x, prepend=-np.inf, append=np.inf)
     alone = ~np.isfinite(groups.offset[:, 1]) & (np.minimum(gap[:-1], gap[1:]) > 3 * fwhm)
     if alone.sum() < 4:
         alone = np.ones(len(groups.x), bool)
     bright = alone & (light >= np.median(light[alone]))
     some = Groups(groups.x[bright], groups.offset[bright])
-    return fit_profile(centre, some, some.x[:, None], fwhm)
+    few = np.linspace(0, len(arc.strips.y) - 1, min(PROFILE_STRIPS, len(arc.strips.y))).astype(np.intp)
+    strips = Strips(arc.strips.data[few], arc.strips.variance[few], arc.strips.good[few], arc.strips.y[few])
+    return fit_profile(strips, some, some.x[:, None] + arc.shift[few], fwhm)
 
 
 def strip_shifts(strips: Strips, spectrum: NDArray[np.float64], reach: int = 12) -> NDArray[np.float64]:
