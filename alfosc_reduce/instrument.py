@@ -204,5 +204,9 @@ class Instrument(ABC):
             raise DataError(f"{header.get('FILENAME', 'this frame')}: no RA and DEC in the header")
         return SkyCoord(header["RA"], header["DEC"], unit="deg")
 
+    def slit_angle(self, header: Header) -> float | None:
+        """Return the position angle of the slit on the sky (degrees, north through east), None if it is not known."""
+        return None
+
     def _unknown(self, what: str) -> DataError:
         return DataError(f"the instrument {self.name!r} comes without a table of {what}")

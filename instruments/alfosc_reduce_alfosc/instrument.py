@@ -106,3 +106,9 @@ class Alfosc(Instrument):
         if found is None:
             raise DataError(f"{header.get('FILENAME', 'this frame')}: no RA and DEC in the header; add them")
         return SkyCoord(*found, unit="deg", frame="icrs")
+
+    def slit_angle(self, header: Header) -> float | None:
+        """Return the position angle of the slit on the sky, degrees; None without field rotation or orientation."""
+        from alfosc_reduce_alfosc.sky import slit_angle
+
+        return slit_angle(header)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from alfosc_reduce_alfosc.keywords import mid_exposure, mjd, text
+from alfosc_reduce_alfosc.setups import find_slit
 from alfosc_reduce_alfosc.tables import table
 
 if TYPE_CHECKING:
@@ -77,6 +78,22 @@ def mid_air_mass(header: Header) -> float | None:
         return float(text(header, "AIRMASS", ""))
     except ValueError:
         return None
+
+
+def slit_angle(header: Header) -> float | None:
+    """Return the position angle of the slit on the sky in degrees, 0 to 180; None where the header does not say.
+
+    Horizontal slits lie along the field rotation (``FIELD``), vertical ones across it: that is how the observatory
+    tells to set a slit to a position angle (not.iac.es, ALFOSC, "Setting the field angle"). It agrees with the
+    headers: ``ROTPOS``, 0 for a horizontal slit along the vertical, is ``FIELD`` minus the parallactic angle.
+    """
+    side = find_slit(text(header, "ALAPRTNM", ""), text(header, "ALAPRORI", "")).orientation
+    try:
+        field = float(text(header, "FIELD", ""))
+    except ValueError:
+        return None
+    turn = {"Horizontal": 0.0, "Vertical": 90.0}.get(side)
+    return None if turn is None or not math.isfinite(field) else (field + turn) % 180
 
 
 def _sexagesimal(value: str) -> float:

@@ -114,6 +114,11 @@ def flux_quality(
         "median_flux": float(np.median(first.flux.value[good])) if good.any() else None,
         "signal_to_noise": signal_to_noise(first),
     }
+    header = header_of(first)
+    if "REFRLOSS" in header:
+        numbers["slit_from_vertical_degrees"] = float(header["SLITANG"])
+        numbers["slit_loss_percent"] = 100 * float(header["SLITLOSS"])
+        numbers["refraction_loss_percent"] = 100 * float(header["REFRLOSS"])
     found = compare_with_table(first, instrument) if instrument is not None else None
     if found is not None:
         numbers["standard_rms_percent"] = found.rms()

@@ -185,6 +185,7 @@ def _frames_table(frames: Sequence[Points], alignments: Sequence[Alignment]) -> 
     table["star"] = [points.star for points in frames]
     table["airmass"] = [points.airmass for points in frames]
     table["scale"] = [alignment.scale for alignment in alignments]
+    table["seeing"] = [points.seeing for points in frames]
     table["shape_scatter"] = [alignment.scatter for alignment in alignments]
     table["used"] = [alignment.used for alignment in alignments]
     table["remark"] = [alignment.remark for alignment in alignments]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.slit_losses import CENTRED, caught_light, miscentring
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -108,9 +110,28 @@ def _remark(points: Points, best: Points, scale: float, scatter: float, used: bo
     if scale < LOST_LIGHT:
         return (
             f"{points.frame} ({points.star}) caught {100 * scale:.0f} % of the light of {best.frame}: "
-            f"{100 * (1 - scale):.0f} % was lost at the slit or to clouds; scaled smoothly to the other"
+            f"{100 * (1 - scale):.0f} % was lost at the slit or to clouds{_explanation(points, best, scale)}; scaled "
+            "smoothly to the other"
         )
     return ""
+
+
+def _explanation(points: Points, best: Points, scale: float) -> str:
+    """Say what the seeing explains of lost light, and how far off the slit the star must have stood for the rest."""
+    if not all(size > 0 for size in (points.seeing, points.slit, best.seeing, best.slit)):
+        return ""
+    here, there = (_centred(frame) for frame in (points, best))
+    offset = miscentring(scale * there, points.slit, points.seeing)
+    text = f" ({points.seeing:.2f} arcsec of seeing against {best.seeing:.2f}, slit {points.slit:.1f}"
+    expected = 1 - min(here / there, 1)
+    if offset is None or 1 - scale < expected + 0.05:
+        return f"{text}: that explains {100 * expected:.0f} %)"
+    rest = f"the rest fits a star {offset:.1f} arcsec off the middle of the slit, or clouds"
+    return f"{text}: that explains {100 * expected:.0f} %, {rest})"
+
+
+def _centred(points: Points) -> float:
+    return float(caught_light(np.array([CENTRED]), points.slit, points.seeing, 0.0)[0])
 
 
 def _log_at(points: Points, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ class Points:
         Relative error from the noise of the spectrum, shape (n,).
     reason
         Why a point is not used: ``telluric``, ``balmer``, ``rejected``, or empty; shape (n,).
+    seeing, slit
+        Full width at half maximum of the star and true width of the slit, arc seconds; NaN if not known.
     """
 
     frame: str
@@ -63,6 +66,8 @@ class Points:
     response: NDArray[np.float64]
     error: NDArray[np.float64]
     reason: NDArray[np.str_]
+    seeing: float = math.nan
+    slit: float = math.nan
 
     @property
     def wavelength(self) -> NDArray[np.float64]:
@@ -111,7 +116,8 @@ def measure_points(spectrum: Spectrum, instrument: Instrument, *, mask_lines: bo
         reason[inside(low, high, balmer_regions())] = "balmer"
     reason[inside(low, high, TELLURIC_BANDS)] = "telluric"
     relative = np.divide(error, np.abs(rate), out=np.full(len(rate), np.inf), where=np.abs(rate) > 0)
-    points = Points(frame, star.name, airmass, low, high, response, relative, reason)
+    sizes = (float(header.get(key, math.nan)) for key in ("FWHM", "SLITWID"))
+    points = Points(frame, star.name, airmass, low, high, response, relative, reason, *sizes)
     return points.only(_trustworthy(points))
 
 

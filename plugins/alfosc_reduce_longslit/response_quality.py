@@ -18,7 +18,7 @@ RANGE = (4000.0, 8800.0)
 
 
 def response_quality(response: Response) -> dict[str, float | int | str | bool | None]:
-    """Return range, rms of the best frame (plain and cross-validated), depths of the molecular bands, slit losses by frame."""
+    """Return range, rms of the best frame (plain and cross-validated), depths of bands, slit losses by frame."""
     points = response.points
     best = str(response.frames["frame"][int(np.argmax(response.frames["scale"]))])
     wavelength, width = np.asarray(points["wavelength"]), np.asarray(points["width"])
@@ -41,12 +41,21 @@ def response_quality(response: Response) -> dict[str, float | int | str | bool |
         "error_median_percent": 100 * float(np.median(response.error)),
         "lowest_scale": float(np.min(response.frames["scale"])),
     }
-    for molecule in ("O2", "H2O") if response.telluric is not None else ():
-        depth = np.asarray(response.telluric["depth"][response.telluric["molecule"] == molecule])
-        numbers[f"deepest_{molecule.lower()}_percent"] = 100 * float(-np.expm1(-depth.max())) if depth.size else None
+    numbers |= _bands(response)
     for row in response.frames:
         numbers[f"scale_{_safe(str(row['frame']))}"] = float(row["scale"])
     return numbers
+
+
+def _bands(response: Response) -> dict[str, float | int | str | bool | None]:
+    table = response.telluric
+    if table is None:
+        return {}
+    depths = {name: np.asarray(table["depth"][table["molecule"] == name]) for name in ("O2", "H2O")}
+    return {
+        f"deepest_{name.lower()}_percent": 100 * float(-np.expm1(-depth.max())) if depth.size else None
+        for name, depth in depths.items()
+    }
 
 
 def _rms(values: NDArray[np.float64]) -> float | None:

@@ -45,7 +45,7 @@ def headers(night: Night, exposure: Exposure, site: EarthLocation, orientation: 
     for cards in (
         _times(exposure),
         _beam(night, exposure, orientation),
-        _pointing(exposure, site),
+        _pointing(exposure, site, orientation),
         _names(night, exposure),
     ):
         for key, value in cards.items():
@@ -108,7 +108,7 @@ def _beam(night: Night, exposure: Exposure, orientation: str) -> dict[str, Any]:
     return cards | {"FBFLTNM": night.filter, "FBFLTID": number}
 
 
-def _pointing(exposure: Exposure, site: EarthLocation) -> dict[str, Any]:
+def _pointing(exposure: Exposure, site: EarthLocation, orientation: str) -> dict[str, Any]:
     target = exposure.target
     ra, dec = (target.ra, target.dec) if target else PARKED
     if target is None:
@@ -121,9 +121,18 @@ def _pointing(exposure: Exposure, site: EarthLocation) -> dict[str, Any]:
         "AZIMUTH": math.degrees(azimuth) % 360,
         "AIRMASS": 1 / math.cos(zenith),
         "ST": ((math.degrees(hour_angle) + ra) / 15) % 24,
+        "FIELD": _upright(hour_angle, dec, site) - (90 if orientation == "Vertical" else 0),
+        "ROTPOS": -90.0 if orientation == "Vertical" else 0.0,
         "OBJRA": ra / 15,
         "OBJDEC": dec,
     }
+
+
+def _upright(hour_angle: float, dec: float, site: EarthLocation) -> float:
+    """Return the field rotation, degrees, that sets a horizontal slit upright: the parallactic angle."""
+    here, there = site.lat.rad, math.radians(dec)
+    below = math.tan(here) * math.cos(there) - math.sin(there) * math.cos(hour_angle)
+    return math.degrees(math.atan2(math.sin(hour_angle), below))
 
 
 def _names(night: Night, exposure: Exposure) -> dict[str, Any]:
