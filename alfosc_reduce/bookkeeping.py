@@ -68,7 +68,10 @@ def _short(value: Any) -> str:
 
 
 def quality_document(plan: Plan, run: Run) -> dict[str, Any]:
-    """Return everything that goes into ``qc.json``: how each task ended, and its numbers under stable names."""
+    """Return everything that goes into ``qc.json``: how each task ended, and its numbers under stable names.
+
+    Numbers that are not finite become None.
+    """
     tasks, kinds = [], kinds_of(plan)
     for result in (run.results[task.name] for task in plan.tasks if task.name in run.results):
         entry: dict[str, Any] = {
@@ -89,7 +92,8 @@ def quality_document(plan: Plan, run: Run) -> dict[str, Any]:
             entry["remarks"] += record["remarks"]
         tasks.append(entry)
     blocked = [{"task": b.name, "target": b.target, "message": b.reason} for b in plan.blocked]
-    return {"version": alfosc_reduce.__version__, "tasks": tasks, "cannot_run": blocked}
+    found: dict[str, Any] = _finite({"version": alfosc_reduce.__version__, "tasks": tasks, "cannot_run": blocked})
+    return found
 
 
 def quality_text(document: Mapping[str, Any]) -> str:

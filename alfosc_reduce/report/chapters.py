@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from alfosc_reduce.publishing import Publication
 from alfosc_reduce.report.elements import Html, element, join, unfolding
 from alfosc_reduce.report.numbers import all_numbers, badge, counted, judged_numbers, readable, sentences
-from alfosc_reduce.report.pictures import data_uri, size_of
+from alfosc_reduce.report.pictures import size_of
 from alfosc_reduce.report.spectra import is_spectrum, spectra_of
 from alfosc_reduce.report.story import Section, StepPart, told_of, troubles, warnings_of
 from alfosc_reduce.store import Store
 
+Pictures = Mapping[Path, str]
+"""Figures by file, as addresses of themselves."""
 
-def chapter(section: Section, store: Store) -> Html:
+
+def chapter(section: Section, store: Store, pictures: Pictures) -> Html:
     """Return the chapter of a target, or of the calibrations."""
     return element(
         "section",
@@ -27,7 +31,7 @@ def chapter(section: Section, store: Store) -> Html:
         _judged(section),
         unfolding(f"Files ({len(section.products)})", _files(section.products)) if section.products else "",
         element("h3", "Step by step") if section.steps else "",
-        (_step(part) for part in section.steps),
+        (_step(part, pictures) for part in section.steps),
         id=section.anchor,
         class_="chapter",
     )
@@ -74,11 +78,11 @@ def _files(products: Sequence[Publication]) -> Html:
     return element("ul", (element("li", element("a", p.path, href=quote(p.path))) for p in products))
 
 
-def _step(part: StepPart) -> Html:
+def _step(part: StepPart, pictures: Pictures) -> Html:
     about = [*counted(len(part.entries), "task"), *counted(len(part.figures), "figure")]
     summary = element("small", f"{part.summary} ({', '.join(about)})")
     head = join([element("b", part.name), badge(part.worst), summary], " ")
-    return unfolding(head, _remarks(part), all_numbers(part.entries), _figures(part.figures), class_="step")
+    return unfolding(head, _remarks(part), all_numbers(part.entries), _figures(part.figures, pictures), class_="step")
 
 
 def _remarks(part: StepPart) -> Html:
@@ -87,16 +91,13 @@ def _remarks(part: StepPart) -> Html:
     return join([sentences(warned, "warning"), sentences(told)])
 
 
-def _figures(figures: Iterable[Publication]) -> Html:
-    return element("div", [_figure(figure) for figure in figures], class_="figures")
+def _figures(figures: Iterable[Publication], pictures: Pictures) -> Html:
+    shown = [_figure(figure, pictures[figure.source]) for figure in figures if figure.source in pictures]
+    return element("div", shown, class_="figures") if shown else Html()
 
 
-def _figure(figure: Publication) -> Html:
-    try:
-        width, height = size_of(figure.source)
-        address = data_uri(figure.source)
-    except OSError as error:
-        return element("p", f"{figure.path} cannot be shown: {error}")
+def _figure(figure: Publication, address: str) -> Html:
+    width, height = size_of(figure.source)
     what = f"{readable(figure.source.stem)}, {figure.result.task.label}"
     image = element("img", src=Html(address), alt=f"{figure.result.task.step.name}: {what}", loading="lazy",
                     decoding="async", width=str(width), height=str(height))  # fmt: skip

@@ -25,18 +25,17 @@ def judged_numbers(entries: Sequence[Entry]) -> Html:
     rows.sort(key=lambda row: _ORDER.index(row[2]["verdict"]))
     if not rows:
         return Html()
-    heads = ("", "number", "value", "limit", "from")
-    return table(heads, (_judged_row(*row) for row in rows), class_="numbers")
+    heads = ("", "number", "value", "limit")
+    return table(heads, (_judged_row(*row) for row in rows), class_="judged")
 
 
 def _judged_row(entry: Entry, name: str, found: Mapping[str, Any]) -> tuple[Html | str, ...]:
     value = entry["quality"][name]
     return (
         badge(found["verdict"]),
-        readable(name),
+        element("span", readable(name), " ", element("small", f"{entry['step']}, {entry['label']}")),
         element("b", value_text(value), title=str(value), class_="value"),
         bounds_text(found["limit"]),
-        element("span", entry["step"], element("small", f" {entry['label']}")),
     )
 
 

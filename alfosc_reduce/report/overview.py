@@ -32,7 +32,7 @@ def overview(story: Story) -> Html:
     """Return the first part of the page."""
     return element(
         "section",
-        element("h1", title_of(story)),
+        element("h1", (element("span", word, " ") for word in title_of(story).split())),
         _tiles(story),
         _failures(story),
         _warnings(story),

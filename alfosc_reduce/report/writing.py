@@ -14,6 +14,7 @@ from alfosc_reduce.report.chapters import chapter
 from alfosc_reduce.report.elements import Html, element
 from alfosc_reduce.report.numbers import badge
 from alfosc_reduce.report.overview import overview, title_of
+from alfosc_reduce.report.pictures import data_uris
 from alfosc_reduce.report.spectra import flag_table
 from alfosc_reduce.report.story import Story
 from alfosc_reduce.store import Store
@@ -79,7 +80,8 @@ def page(story: Story, store: Store, mark: str) -> str:
         element("title", title_of(story)),
         element("style", _asset("report.css")),
     )
-    main = element("main", overview(story), (chapter(section, store) for section in story.sections))
+    pictures = data_uris(figure.source for figure in story.figures)
+    main = element("main", overview(story), (chapter(section, store, pictures) for section in story.sections))
     body = element("body", _navigation(story), main, _footer(), _scripts())
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
