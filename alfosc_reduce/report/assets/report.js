@@ -173,6 +173,7 @@
       this.drawLanes();
       if (this.selection) this.drawSelection();
       if (this.pointer !== undefined) this.hover();
+      this.place.dataset.view = [this.low, this.high, this.bottom, this.top].map((n) => n.toPrecision(6)).join(" ");
     }
 
     X(x) { return this.box.left + ((x - this.low) / (this.high - this.low)) * (this.box.right - this.box.left); }

@@ -79,3 +79,8 @@ def report(spectral_night: Path, reduce_night: Callable[..., SimpleNamespace]) -
         return SimpleNamespace(code=run.code, path=path, text=text, page=Page(text), tasks=run.tasks)
 
     return make
+
+
+@pytest.fixture
+def parse() -> type[Page]:
+    return Page
