@@ -35,8 +35,14 @@ def _judged_row(entry: Entry, name: str, found: Mapping[str, Any]) -> tuple[Html
         badge(found["verdict"]),
         element("span", readable(name), " ", element("small", f"{entry['step']}, {entry['label']}")),
         element("b", value_text(value), title=str(value), class_="value"),
-        bounds_text(found["limit"]),
+        join((element("span", part) for part in _split(bounds_text(found["limit"]))), " "),
     )
+
+
+def _split(limit: str) -> list[str]:
+    """Return the two halves of a limit in words, between which a line may break."""
+    must, comma, aim = limit.partition(", ")
+    return [must + comma.strip(), aim] if aim else [must]
 
 
 def all_numbers(entries: Iterable[Entry]) -> Html:

@@ -153,13 +153,16 @@ class Story:
             anchor,
             tuple(f for f in self.night.frames if f.coordinates.get("target", "") == name),
             tuple(part for step in self.recipe.steps if (part := self._part(step, name)).entries),
-            tuple(p for p in self.products if _target(p) == name),
+            tuple(sorted((p for p in self.products if _target(p) == name), key=lambda p: p.path)),
             tuple(entry for entry in self.document["cannot_run"] if entry["target"] == name),
         )
 
     def _part(self, step: str, target: str) -> StepPart:
         entries = [e for e in self.document["tasks"] if e["step"] == step and e["target"] == target]
-        drawn = [f for f in self.figures if f.result.task.step.name == step and _target(f) == target]
+        order = {entry["task"]: i for i, entry in enumerate(entries)}
+        drawn = sorted(
+            (f for f in self.figures if f.result.task.name in order), key=lambda f: order[f.result.task.name]
+        )
         return StepPart(step, summary_of(self.recipe.uses(step)), tuple(entries), tuple(drawn))
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -54,7 +54,7 @@ def write_report(story: Story, store: Store, folder: Path) -> list[str]:
 def fingerprint(story: Story) -> str:
     """Return a hash of all that the page is made from."""
     frames = [(f.name, f.info) for f in story.night.frames]
-    published = [(p.path, p.key) for p in (*story.products, *story.figures)]
+    published = sorted((p.path, p.key) for p in (*story.products, *story.figures))
     uses = {name: story.recipe.uses(name) for name in story.recipe.steps}
     rejected = [(r.path.name, r.reason) for r in story.night.rejected]
     made_of = [code_fingerprint("alfosc_reduce"), story.document, published, frames, rejected, story.remarks, uses]

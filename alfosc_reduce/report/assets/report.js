@@ -313,7 +313,8 @@
             if (x1 <= x0) continue;
             c.globalAlpha = 0.6;
             c.fillRect(x0, y, Math.max(1, x1 - x0), 9);
-            c.globalAlpha = 0.08;
+            if (s !== this.shown[0] || !this.stands(s, flag)) continue;
+            c.globalAlpha = 0.1;
             c.fillRect(x0, b.top, Math.max(1, x1 - x0), b.bottom - b.top);
           }
         }
@@ -322,6 +323,9 @@
       });
       c.font = "13px system-ui, sans-serif";
     }
+
+    // What holds for much of a spectrum needs no highlight in it; the lane tells it.
+    stands(s, flag) { return s.flags.reduce((count, bits) => count + (bits & flag.bit ? 1 : 0), 0) < 0.25 * s.flags.length; }
 
     // Its name stands at the end of the lane where less is hidden by it.
     laneName(flag, y) {
