@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -54,10 +55,10 @@ BOTH = (3.0, 60.0)
 CASES = (
     Case(3, filter="WG345 356_LP"),
     Case(4, binning=(1, 2), filter="WG345 356_LP"),
-    Case(5, filter="OG515 515_LP"),
+    Case(5),
     Case(7, binning=(2, 2), arcs=(10.0,)),
     Case(8, "Vert_1.0", ALONG, lamps=ALL, arcs=BOTH),
-    Case(18, "Slit_1.3", lamps=ALL, arcs=(60.0,)),
+    Case(18, "Slit_1.0", lamps=ALL, arcs=(60.0,)),
     Case(19, "Vert_0.75", ALONG, (2, 1), ALL, arcs=BOTH),
     Case(20, "Slit_1.8", binning=(1, 2), lamps=ALL, arcs=BOTH),
     Case(4, "Slit_1.0", WHOLE, (2, 2), filter="WG345 356_LP"),
@@ -121,7 +122,7 @@ def _fluxes(night: Any, instrument: Any) -> list[float]:
 
 
 def make_and_reduce(case: Case, folder: Path, seed: int = 1, only: tuple[str, ...] = ()) -> Any:
-    """Simulate and reduce a night in `folder`; return its truth. `only` restricts the reduction to some steps.
+    """Simulate and reduce a night in `folder`, without pictures; return its truth. `only` restricts it to some steps.
 
     A night that was simulated before is not simulated again.
     """
@@ -134,7 +135,8 @@ def make_and_reduce(case: Case, folder: Path, seed: int = 1, only: tuple[str, ..
     if not (folder / "truth.fits").exists():
         save(simulate_night(night_of(case, seed), folder / "raw"), folder / "truth.fits")
     initialise("spec", [str(folder / "raw")], folder, overwrite=True)
-    reduce(folder / "recipe.toml", Choices(only=only, jobs=1, quiet=True))
+    with patch("alfosc_reduce.labour.draw", lambda figures, folder: []):
+        reduce(folder / "recipe.toml", Choices(only=only, jobs=1, quiet=True))
     return load(folder / "truth.fits")
 
 
