@@ -19,7 +19,7 @@ from alfosc_reduce import Flag, get_instrument, get_step
 from alfosc_reduce.cli import COMMANDS
 from alfosc_reduce.flags import UNUSABLE
 from alfosc_reduce.help_text import ParameterHelp, documentation_of, parameters_of
-from alfosc_reduce.recipe import InputFiles, Recipe, Source, StepEntry
+from alfosc_reduce.recipe import InputFiles, Limit, Recipe, Source, StepEntry
 from alfosc_reduce.registry import INSTRUMENTS, STEPS, Plugin, plugins
 from alfosc_reduce.step import Step
 
@@ -114,6 +114,7 @@ def recipe_page() -> str:
         ("`[input]`", InputFiles),
         ("`[steps.NAME]`", StepEntry),
         ('`inputs.NAME = { from = "..." }`', Source),
+        ("`[limits.STEP]` `NUMBER = { ... }`", Limit),
     )
     lines = [NOTE, "", "# Keys of a recipe", ""]
     for title, part in told:
