@@ -23,7 +23,7 @@ from alfosc_reduce import load
 IMAGES = Path(__file__).with_name("images")
 TARGET, FRAME, SETUP = "SIM1002+2801", "ALDc200004", "Grism_4_Slit_1.0_WG345"
 RANGE = (3550.0, 8880.0)
-LINES = {"Ly α": 1215.67, "Si IV": 1399.8, "C IV": 1549.06, "C III]": 1908.73, "Mg II": 2798.75}
+LINES = {"Ly α": 1215.67, "C IV": 1549.06, "C III]": 1908.73, "Mg II": 2798.75}
 REDSHIFT = 2.3
 INK, GREY, SKY = "#1b3a5b", "#9aa5b1", "#c05621"
 COLOURS = 48
@@ -143,7 +143,7 @@ def save_small(figure: Figure | Path, path: Path, width: int) -> None:
     image = Image.open(source).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
