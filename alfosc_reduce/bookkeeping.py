@@ -139,7 +139,7 @@ def _troubles(plan: Plan, results: Sequence[Result]) -> list[str]:
         for sentence in (*result.task.warnings, *result.remarks):
             warned.setdefault(sentence, []).append(result.task.name)
     for blocked in plan.blocked:
-        if not blocked.follows:
+        if not blocked.needs:
             barred.setdefault(blocked.reason, []).append(blocked.name)
     return [
         *(f"failed: {_listed(names)}: {why}" for why, names in failed.items()),
@@ -151,7 +151,7 @@ def _troubles(plan: Plan, results: Sequence[Result]) -> list[str]:
 
 def _lost(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
     names = [result.task.step.name for result in results if result.state is State.SKIPPED]
-    names += [blocked.name.partition("[")[0] for blocked in plan.blocked if blocked.follows]
+    names += [blocked.name.partition("[")[0] for blocked in plan.blocked if blocked.needs]
     if names:
         yield f"what needs them was not done: {', '.join(dict.fromkeys(names))} ({len(names)}, see log.txt)"
 

@@ -17,13 +17,13 @@ class MatchError(Exception):
 
     Attributes
     ----------
-    follows
-        True if something matches, but cannot run itself.
+    needs
+        Name of a task that matches, but cannot run itself; empty if nothing matches.
     """
 
-    def __init__(self, sentence: str, *, follows: bool = False) -> None:
+    def __init__(self, sentence: str, *, needs: str = "") -> None:
         super().__init__(sentence)
-        self.follows = follows
+        self.needs = needs
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _nothing(wired: WiredInput, found: Sequence[Item], matching: Sequence[Item],
         sentence = f"no {source} matches {wanted or 'this task'} ({_there_are(found, names)})"
     if not wired.port.optional:
         advice = "" if matching else "; add such frames, or disable the step"
-        raise MatchError(f"{wired.port.name}: {sentence}{advice}", follows=bool(matching))
+        raise MatchError(f"{wired.port.name}: {sentence}{advice}", needs=matching[0].name if matching else "")
     return Choice(None, warning=f"{sentence}; goes on without" if wired.source.missing == "warn" else "")
 
 

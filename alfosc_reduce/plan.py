@@ -66,12 +66,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Blocked:
-    """A task that cannot run, and why; `follows` if only because another cannot."""
+    """A task that cannot run, and why; `needs` names another that cannot, if that is the only reason."""
 
     name: str
     target: str
     reason: str
-    follows: bool = False
+    needs: str = ""
 
 
 @dataclass
@@ -161,10 +161,10 @@ def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[
     task = _named(Task(step, {}, here, time), made[step.name])
     try:
         if not alive:
-            raise MatchError(f"needs {first[0].name}, which cannot run", follows=True)
+            raise MatchError(f"needs {first[0].name}, which cannot run", needs=first[0].name)
         inputs, reasons, warnings = _join(step, alive, here, time, made)
     except MatchError as error:
-        plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}", error.follows))
+        plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}", error.needs))
         made[step.name].append(Item(here, time, task=task.name, blocked=True))
         return
     warnings += [f"{item.name} is left out: it cannot run" for item in first if item.blocked]
@@ -233,4 +233,14 @@ def restrict(plan: Plan, *, targets: Sequence[str] = (), only: Sequence[str] = (
         for b in plan.blocked
         if (not targets or b.target in targets) and (not only or b.name.partition("[")[0] in only)
     ]
-    return Plan([task for task in plan.tasks if task.name in keep], blocked)
+    return Plan([task for task in plan.tasks if task.name in keep], _with_reasons(plan, blocked))
+
+
+def _with_reasons(plan: Plan, chosen: Sequence[Blocked]) -> list[Blocked]:
+    """Return blocked tasks with those that block them."""
+    by_name = {blocked.name: blocked for blocked in plan.blocked}
+    wanted = [blocked.name for blocked in chosen]
+    for name in wanted:
+        if (needed := by_name[name].needs) and needed not in wanted:
+            wanted.append(needed)
+    return [blocked for blocked in plan.blocked if blocked.name in wanted]

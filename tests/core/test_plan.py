@@ -208,3 +208,10 @@ def nearest(tasks: list[Any], time: float) -> set[float]:
 def assert_same(item: Any, here: Any, name: str) -> None:
     assert isinstance(item, Item)
     assert item.coordinates.get(name, "") == here.get(name, item.coordinates.get(name, ""))
+
+
+def test_restriction_to_a_blocked_step_says_what_blocks_it(tmp_path: Path) -> None:
+    without_arcs = [frame for frame in night() if frame.info.kind != "arc"]
+    part = restrict(make_plan(wiring(tmp_path), without_arcs), only=["combine"])
+    first = {blocked.name.partition("[")[0] for blocked in part.blocked if not blocked.needs}
+    assert first == {"split"} and {b.name.partition("[")[0] for b in part.blocked} == {"split", "combine"}
