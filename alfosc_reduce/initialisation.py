@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -13,6 +14,7 @@ from alfosc_reduce.bookkeeping import write_text
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.frame_table import frame_table, relative, write_table
 from alfosc_reduce.frames import Night, find_files, observe
+from alfosc_reduce.limits import plain
 from alfosc_reduce.recipe_file import RecipeFile, read_recipe
 from alfosc_reduce.reduction import instruments_for
 from alfosc_reduce.registry import get_step
@@ -111,6 +113,8 @@ def recipe_text(instrument: str, kind: str, files: Sequence[str], folder: Path) 
     file = read_recipe(shipped)
     for name in file.recipe.steps:
         lines += ["", *_step_lines(file, name)]
+    for name in file.recipe.limits:
+        lines += ["", *_limit_lines(file, name)]
     return "\n".join(lines) + "\n"
 
 
@@ -131,6 +135,18 @@ def _step_lines(file: RecipeFile, name: str) -> Iterator[str]:
 def _parameter_line(name: str, value: Any) -> str:
     """Return a line that, with its # removed, says what is so without it; TOML cannot say that a value is not set."""
     return f"# params.{name} is not set" if value is None else f"# params.{name} = {toml_value(value)}"
+
+
+def _limit_lines(file: RecipeFile, name: str) -> Iterator[str]:
+    yield f"[limits.{_key(name)}]"
+    for number, limit in file.recipe.limits[name].items():
+        bounds = [f"{_key(k)} = {toml_value(v)}" for k, v in plain(limit).items() if k != "only"]
+        bounds += [f"only.{_key(k)} = {toml_value(v[0] if len(v) == 1 else v)}" for k, v in limit.only.items()]
+        yield f"# {_key(number)} = {{ {', '.join(bounds)} }}"
+
+
+def _key(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else toml_value(text)
 
 
 def toml_value(value: Any) -> str:

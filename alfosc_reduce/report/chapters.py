@@ -13,7 +13,8 @@ from alfosc_reduce.report.elements import Html, element, join, unfolding
 from alfosc_reduce.report.numbers import all_numbers, badge, counted, judged_numbers, readable, sentences
 from alfosc_reduce.report.pictures import size_of
 from alfosc_reduce.report.spectra import is_spectrum, spectra_of
-from alfosc_reduce.report.story import Section, StepPart, told_of, troubles, warnings_of
+from alfosc_reduce.report.story import Section, StepPart, told_of, warnings_of
+from alfosc_reduce.report.troubles import wrong_and_lost
 from alfosc_reduce.store import Store
 
 Pictures = Mapping[Path, str]
@@ -26,7 +27,7 @@ def chapter(section: Section, store: Store, pictures: Pictures) -> Html:
         "section",
         element("h2", section.title, " ", badge(section.worst)),
         element("p", ", ".join(_in_short(section)), class_="quiet"),
-        sentences(_troubles(section), "fail"),
+        wrong_and_lost(section.entries, section.cannot_run),
         _spectrum(section, store),
         _judged(section),
         unfolding(f"Files ({len(section.products)})", _files(section.products)) if section.products else "",
@@ -42,13 +43,6 @@ def _in_short(section: Section) -> Iterator[str]:
         names = [frame.name for frame in section.frames if frame.info.kind == kind]
         many = f"{names[0]} to {names[-1]} ({len(names)})" if len(names) > 3 else ", ".join(names)
         yield f"{kind} {many}"
-
-
-def _troubles(section: Section) -> Iterator[str]:
-    for entry in troubles(section.entries):
-        yield f"{entry['state']}: {entry['task']}: {entry['message']}"
-    for entry in section.cannot_run:
-        yield f"cannot run: {entry['task']}: {entry['message']}"
 
 
 def _judged(section: Section) -> Html:

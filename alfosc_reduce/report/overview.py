@@ -10,7 +10,8 @@ from alfosc_reduce.frames import Frame
 from alfosc_reduce.limits import broken
 from alfosc_reduce.report.elements import Html, element, join, table, unfolding
 from alfosc_reduce.report.numbers import badge, sentences
-from alfosc_reduce.report.story import Section, Story, summary_of, troubles, warnings_of
+from alfosc_reduce.report.story import Section, Story, summary_of, warnings_of
+from alfosc_reduce.report.troubles import wrong_and_lost
 
 _MJD_ZERO = datetime(1858, 11, 17)
 
@@ -64,15 +65,13 @@ def _tile(text: str, number: int, verdict: str) -> Html:
 
 
 def _failures(story: Story) -> Html:
-    """Return what failed and why, then what could not run, then broken limits; a word of relief if nothing did."""
-    lines = [element("li", badge("fail", entry["state"]), f" {entry['task']}: {entry['message']}")
-             for entry in troubles(story.document["tasks"])]  # fmt: skip
-    lines += [element("li", badge("fail", "cannot run"), f" {entry['task']}: {entry['message']}")
-              for entry in story.document["cannot_run"]]  # fmt: skip
-    lines += [line for section in story.sections for line in _broken(section)]
-    if not lines:
+    """Return what failed and why, what that cost, then broken limits; a word of relief if there is nothing."""
+    parts = list(wrong_and_lost(story.document["tasks"], story.document["cannot_run"]))
+    if lines := [line for section in story.sections for line in _broken(section)]:
+        parts.append(element("ul", lines, class_="said fail"))
+    if not parts:
         return element("p", badge("pass", "pass"), " Everything that was planned is done, and no limit is broken.")
-    return join([element("h2", "What went wrong"), element("ul", lines, class_="said fail")])
+    return join([element("h2", "What went wrong"), *parts])
 
 
 def _broken(section: Section) -> Iterator[Html]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -160,9 +160,8 @@ class Story:
     def _part(self, step: str, target: str) -> StepPart:
         entries = [e for e in self.document["tasks"] if e["step"] == step and e["target"] == target]
         order = {entry["task"]: i for i, entry in enumerate(entries)}
-        drawn = sorted(
-            (f for f in self.figures if f.result.task.name in order), key=lambda f: order[f.result.task.name]
-        )
+        drawn = [figure for figure in self.figures if figure.result.task.name in order]
+        drawn.sort(key=lambda figure: order[figure.result.task.name])
         return StepPart(step, summary_of(self.recipe.uses(step)), tuple(entries), tuple(drawn))
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -187,6 +186,19 @@ def summary_of(uses: str) -> str:
         return ""
 
 
-def troubles(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the tasks that are not done, those that failed themselves first."""
-    return sorted((e for e in entries if e["state"] != "done"), key=lambda e: e["state"] != "failed")
+def troubles(entries: Iterable[Entry], cannot_run: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Return what went wrong by itself, and what was lost only because of that; each with its state.
+
+    Parameters
+    ----------
+    entries
+        Tasks.
+    cannot_run
+        Tasks that the plan refused.
+    """
+    left = [entry for entry in entries if entry["state"] != "done"]
+    wrong = [entry for entry in left if entry["state"] == "failed"]
+    lost = [entry for entry in left if entry["state"] != "failed"]
+    for entry in cannot_run:
+        (lost if entry["follows"] else wrong).append({**entry, "state": "cannot run"})
+    return wrong, lost

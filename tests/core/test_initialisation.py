@@ -145,6 +145,25 @@ values = st.recursive(
 )
 
 
+def test_recipe_shows_limits_that_stay_the_same_without_comment_marks(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alfosc_reduce_toys.instrument import Toy
+
+    shipped = tmp_path / "strict.toml"
+    limit = '{ max = 150.5, warn_min = -1, only.kind = "object", only."a b" = ["x", "y"] }'
+    limits = f"[limits.prepare]\nmean = {limit}\n"
+    shipped.write_text(Toy().recipes()["spec"].read_text() + limits, encoding="utf-8")
+    monkeypatch.setattr(Toy, "recipes", lambda self: {"spec": shipped})
+    start(night)
+    text = (night / "recipe.toml").read_text()
+    assert "[limits.prepare]\n# mean = {" in text
+    before = read_recipe(night / "recipe.toml").recipe
+    (night / "recipe.toml").write_text(re.sub(r"^# (mean = )", r"\1", text, flags=re.MULTILINE))
+    assert read_recipe(night / "recipe.toml").recipe == before
+    assert before.limits["prepare"]["mean"].only == {"kind": ("object",), "a b": ("x", "y")}
+
+
 @given(values)
 def test_toml_values_round_trip(value: Any) -> None:
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
