@@ -36,6 +36,11 @@ class Strips:
     good: NDArray[np.bool_]
     y: NDArray[np.float64]
 
+    def some(self, count: int) -> Strips:
+        """Return at most `count` of the strips, evenly spread."""
+        few = np.linspace(0, len(self.y) - 1, min(count, len(self.y))).astype(np.intp)
+        return Strips(self.data[few], self.variance[few], self.good[few], self.y[few])
+
 
 @dataclass(frozen=True)
 class Groups:

@@ -18,6 +18,7 @@ from alfosc_reduce_longslit.extraction import (
 )
 from alfosc_reduce_longslit.extraction_band import background_of
 from alfosc_reduce_longslit.extraction_spectra import Extraction, extract_objects
+from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,8 @@ class ExtractBoxcar(Step):
 
     The sum is brought to the scale of all the object's light with its profile, which also makes up for masked pixels;
     the light of other objects in the aperture is taken off with their models. Columns: ``SKY``, the mean sky under the
-    object in electrons a pixel, and ``BOUND``, the error that photon and read noise alone allow an optimal extraction.
+    object in electrons a pixel; ``BOUND``, the error that photon and read noise alone allow an optimal extraction; and
+    ``RESOLUTION``, the full width at half maximum in Angstrom of an unresolved line that fills the slit.
     """
 
     width: Arcsec | None = None
@@ -74,6 +76,7 @@ def boxcar_spectrum(
     result = header_of_object(header, found, traces, number, "boxcar")
     positive = np.isfinite(found.box_variance) & (found.box_variance > 0)
     ratio = found.box[positive] / np.sqrt(found.box_variance[positive])
+    result.extend(wavelength_cards(wavelengths), update=True)
     result["SNR"] = (round(float(np.median(ratio)), 3) if positive.any() else 0.0, "median signal to noise a pixel")
     return make_spectrum(
         wave * u.AA,
@@ -84,5 +87,6 @@ def boxcar_spectrum(
         columns={
             "SKY": np.nan_to_num(found.sky) * u.electron,
             "BOUND": np.sqrt(found.ideal) * u.electron,
+            "RESOLUTION": wavelengths.resolution_at(wave) * u.AA,
         },
     )

@@ -13,6 +13,7 @@ from alfosc_reduce.flags import Flag
 from alfosc_reduce.spectra import make_spectrum
 from alfosc_reduce_longslit.extraction_band import background_of
 from alfosc_reduce_longslit.extraction_spectra import Extraction, extract_objects
+from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,8 @@ class ExtractOptimal(Step):
 
     The spectra are electrons a column against vacuum wavelength along the trace, all of the object's light (the wings
     beyond the aperture included). Columns: ``SKY``, the mean sky under the object in electrons a pixel; ``FLUX_BOX``
-    and ``ERR_BOX``, the boxcar on the same scale; ``BOUND``, the error that photon and read noise alone allow.
+    and ``ERR_BOX``, the boxcar on the same scale; ``BOUND``, the error that photon and read noise alone allow;
+    ``RESOLUTION``, the full width at half maximum in Angstrom of an unresolved line that fills the slit.
     """
 
     def __call__(
@@ -89,17 +91,20 @@ def optimal_spectrum(
 ) -> Spectrum:
     """Return the optimally extracted object `number` (from 0) with its further columns."""
     wave = wavelength_of(traces, wavelengths, number)
+    cards = header_of_object(header, found, traces, number, "optimal")
+    cards.extend(wavelength_cards(wavelengths), update=True)
     return make_spectrum(
         wave * u.AA,
         found.flux * u.electron,
         variance=found.variance,
-        header=header_of_object(header, found, traces, number, "optimal"),
+        header=cards,
         flags=flags_with_wavelength(found.flags, wave, wavelengths),
         columns={
             "SKY": np.nan_to_num(found.sky) * u.electron,
             "FLUX_BOX": np.nan_to_num(found.box) * u.electron,
             "ERR_BOX": np.sqrt(np.nan_to_num(found.box_variance)) * u.electron,
             "BOUND": np.sqrt(found.ideal) * u.electron,
+            "RESOLUTION": wavelengths.resolution_at(wave) * u.AA,
         },
     )
 

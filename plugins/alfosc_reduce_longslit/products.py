@@ -39,6 +39,9 @@ class WavelengthSolution:
     points
         Every measured position: ``line`` (row of `lines`), ``x``, ``y``, ``residual`` (pixels), ``used``;
         None if not kept.
+    resolution
+        Full width at half maximum of an unresolved line that fills the slit, at each column of the middle row, in
+        Angstrom, shape (nx,). Empty if not measured.
     flexure
         What was done to move it to the night-sky lines of an exposure: ``wavelength``, ``lines``, ``offset``,
         ``error``, ``left_out`` (pixels), ``used``; in its meta ``kind``, ``shift`` (pixels at ``reference`` Angstrom),
@@ -55,6 +58,7 @@ class WavelengthSolution:
     shape: tuple[int, int]
     error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     points: QTable | None = None
+    resolution: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     flexure: QTable | None = None
 
     def __call__(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
@@ -65,6 +69,15 @@ class WavelengthSolution:
         v = _scaled(y, self.y_domain)
         pair = np.broadcast_arrays(u, v)
         return np.asarray(legval2d(pair[0], pair[1], self.coefficients), np.float64)
+
+    def resolution_at(self, wavelength: ArrayLike) -> NDArray[np.float64]:
+        """Return the full width at half maximum in Angstrom of an unresolved line at wavelengths in Angstrom.
+
+        Where it was not measured along the spectrum, `fwhm` is taken everywhere.
+        """
+        middle = self(np.arange(self.shape[1]), (self.shape[0] - 1) / 2)
+        width = self.resolution if len(self.resolution) else self.fwhm * np.abs(np.gradient(middle))
+        return np.interp(np.asarray(wavelength, np.float64), middle, width)
 
     def map(self) -> NDArray[np.float64]:
         """Return the wavelength of every pixel, shape `shape`."""

@@ -13,6 +13,7 @@ from alfosc_reduce.parameters import Angstrom
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.resampling import Resampled, Scale, WavelengthGrid, resample
 from alfosc_reduce_longslit.slit_part import plain_variance
+from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,9 @@ class Rectify(Step):
         part = rows, kept
         data, variance, flags = np.asarray(image.data)[part], plain_variance(image)[part], flags_of(image)[part]
         found = resample(grid.positions(edges), data, variance, flags, grid.size)
-        return _image(image, grid, found, rows)
+        result = _image(image, grid, found, rows)
+        result.meta.extend(wavelength_cards(wavelengths), update=True)
+        return result
 
     def grid(self, edges: NDArray[np.float64]) -> WavelengthGrid:
         """Return the output axis for pixels with these edges (ny, nx + 1), in Angstrom."""

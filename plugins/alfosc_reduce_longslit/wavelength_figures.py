@@ -101,23 +101,32 @@ def residuals(solution: WavelengthSolution) -> Figure:
 
 
 def tilt(solution: WavelengthSolution) -> Figure:
-    """Return how far lines run from a straight column, over the frame, and the error of the wavelengths."""
+    """Return how far lines run from a straight column, over the frame, the wavelengths' error, and the line width."""
     figure = _figure(f"Arc {solution.lines.meta.get('object', '')}: tilt of the lines, error of the wavelengths")
-    left, right = figure.subplots(1, 2)
+    grid = figure.add_gridspec(2, 2)
+    _draw_tilt(figure, figure.add_subplot(grid[:, 0]), solution)
+    nx = solution.shape[1]
+    wave = solution(np.arange(nx), (solution.shape[0] - 1) / 2)
+    above, below = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
+    if len(solution.error):
+        above.semilogy(wave, solution.error, color="tab:blue")
+    above.set_ylabel("standard error (Å)")
+    if len(solution.resolution):
+        below.plot(wave, solution.resolution, color="tab:blue")
+    below.set_ylabel("line width, FWHM (Å)")
+    for axes in (above, below):
+        for edge in solution.wavelengths:
+            axes.axvline(edge, color="0.6", ls="--", lw=0.8)
+    below.set_xlabel("vacuum wavelength (Å); dashed: last lines")
+    return figure
+
+
+def _draw_tilt(figure: Figure, axes: Any, solution: WavelengthSolution) -> None:
     ny, nx = solution.shape
     x, y = np.linspace(0, nx - 1, 60), np.linspace(0, ny - 1, 40)
-    wave = solution(x[None, :], y[:, None])
     middle = solution(x, (ny - 1) / 2)
-    slope = np.gradient(middle, x)
-    image = left.imshow(-(wave - middle) / slope, origin="lower", aspect="auto", extent=(0, nx, 0, ny), cmap="RdBu_r")
-    figure.colorbar(image, ax=left, label="line's shift from the middle row (pixels)", shrink=0.8)
-    left.set_xlabel("pixel along the dispersion")
-    left.set_ylabel("pixel along the slit")
-    if len(solution.error):
-        wave_row = solution(np.arange(nx), (ny - 1) / 2)
-        right.semilogy(wave_row, solution.error, color="tab:blue")
-        for edge in solution.wavelengths:
-            right.axvline(edge, color="0.6", ls="--", lw=0.8)
-        right.set_xlabel("vacuum wavelength (Angstrom)")
-        right.set_ylabel("standard error (Angstrom); dashed: last lines")
-    return figure
+    shift = -(solution(x[None, :], y[:, None]) - middle) / np.gradient(middle, x)
+    image = axes.imshow(shift, origin="lower", aspect="auto", extent=(0, nx, 0, ny), cmap="RdBu_r")
+    figure.colorbar(image, ax=axes, label="line's shift from the middle row (pixels)", shrink=0.8)
+    axes.set_xlabel("pixel along the dispersion")
+    axes.set_ylabel("pixel along the slit")

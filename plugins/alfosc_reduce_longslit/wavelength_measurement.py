@@ -79,6 +79,8 @@ class MeasuredLines:
         The known lines that lead the blends.
     members
         How many lines each blend holds.
+    groups
+        The blends.
     points, fit
         Positions and the map.
     profile
@@ -87,6 +89,7 @@ class MeasuredLines:
 
     lines: KnownLines
     members: NDArray[np.intp]
+    groups: Groups
     points: Points
     fit: WavelengthFit
     profile: LineProfile
@@ -176,7 +179,7 @@ def _measured(
     points = _points(positions, arc.strips, lines, lines.doubt / local, profile.fwhm)
     measured = np.isfinite(points.error).all(axis=1)
     fit = fit_wavelengths(points, arc.shape, local, _anchors(arc, identified, groups.x[measured]))
-    return MeasuredLines(lines, np.isfinite(groups.offset).sum(axis=1), points, fit, profile)
+    return MeasuredLines(lines, np.isfinite(groups.offset).sum(axis=1), groups, points, fit, profile)
 
 
 def _anchors(arc: ArcStrips, identified: IdentifiedArc, lines: NDArray[np.float64]) -> Anchors:
@@ -215,9 +218,9 @@ def _profile(arc: ArcStrips, groups: Groups, light: NDArray[np.float64], fwhm: f
         alone = np.ones(len(groups.x), bool)
     bright = alone & (light >= np.median(light[alone]))
     some = Groups(groups.x[bright], groups.offset[bright])
-    few = np.linspace(0, len(arc.strips.y) - 1, min(PROFILE_STRIPS, len(arc.strips.y))).astype(np.intp)
-    strips = Strips(arc.strips.data[few], arc.strips.variance[few], arc.strips.good[few], arc.strips.y[few])
-    return fit_profile(strips, some, some.x[:, None] + arc.shift[few], fwhm)
+    strips = arc.strips.some(PROFILE_STRIPS)
+    shift = np.interp(strips.y, arc.strips.y, arc.shift)
+    return fit_profile(strips, some, some.x[:, None] + shift[None, :], fwhm)
 
 
 def strip_shifts(strips: Strips, spectrum: NDArray[np.float64], reach: int = 12) -> NDArray[np.float64]:

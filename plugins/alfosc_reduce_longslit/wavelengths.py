@@ -10,6 +10,7 @@ from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.identification_arc import IdentifiedArc, identify_arc
 from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.wavelength_measurement import MeasuredLines, cut_arc, measure_arc
+from alfosc_reduce_longslit.wavelength_width import widths_along
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from astropy.table import QTable
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from alfosc_reduce.instrument import Instrument
 
@@ -71,12 +73,16 @@ def solve_wavelengths(arc: CCDData, instrument: Instrument, lamps: str = "") -> 
     """
     strips = cut_arc(arc)
     identified = identify_arc(strips.spectrum, arc.meta, instrument, lamps)
-    return solution_of(measure_arc(strips, identified), identified, strips.shape)
+    measured = measure_arc(strips, identified)
+    return solution_of(measured, identified, strips.shape, widths_along(strips, measured))
 
 
-def solution_of(measured: MeasuredLines, identified: IdentifiedArc, shape: tuple[int, int]) -> WavelengthSolution:
-    """Return the fit as the product that other steps use."""
+def solution_of(
+    measured: MeasuredLines, identified: IdentifiedArc, shape: tuple[int, int], widths: NDArray[np.float64]
+) -> WavelengthSolution:
+    """Return the fit, with the line width in pixels at each column, as the product that other steps use."""
     fit = measured.fit
+    columns, middle = np.arange(shape[1], dtype=np.float64), (shape[0] - 1) / 2
     wavelengths = measured.points.wavelength[fit.lines_used]
     return WavelengthSolution(
         coefficients=fit.coefficients,
@@ -87,7 +93,8 @@ def solution_of(measured: MeasuredLines, identified: IdentifiedArc, shape: tuple
         rms=fit.rms,
         fwhm=measured.profile.fwhm,
         shape=shape,
-        error=fit.error(np.arange(shape[1], dtype=np.float64), (shape[0] - 1) / 2, shape),
+        error=fit.error(columns, middle, shape),
+        resolution=widths * np.abs(np.gradient(fit.wavelength(columns, middle, shape))),
         points=point_table(measured),
     )
 
@@ -96,6 +103,7 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
     """Return the numbers that tell how good a solution is, by stable names."""
     middle = (solution.shape[1] - 1) / 2
     here, beside = solution([middle, middle + 1], (solution.shape[0] - 1) / 2)
+    width = float(solution.resolution_at(here))
     meta = solution.lines.meta
     return {
         "n_lines": int(np.sum(solution.lines["used"])),
@@ -107,8 +115,8 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
         "degree_y": int(meta["degree"][1]),
         "degree_tilt": int(meta["degree"][2]),
         "fwhm_px": solution.fwhm,
-        "fwhm_angstrom": solution.fwhm * float(beside - here),
-        "resolution": float(here) / (solution.fwhm * float(beside - here)),
+        "fwhm_angstrom": width,
+        "resolution": float(here) / width,
         "wavelength_first": solution.wavelengths[0],
         "wavelength_last": solution.wavelengths[1],
         "identification_score": float(meta["score"]),
@@ -157,6 +165,7 @@ def line_table(measured: MeasuredLines, identified: IdentifiedArc) -> QTable:
         found=len(identified.found),
         identified=len(match.found),
         leave_one_out=fit.leave_one_out,
+        profile=[measured.profile.width, measured.profile.blur],
         degree=[fit.degree.x, fit.degree.y, fit.degree.tilt],
     )
     return table

@@ -11,6 +11,7 @@ from alfosc_reduce_longslit.flexure_windows import Offsets, windows_of
 from alfosc_reduce_longslit.line_profile import LineProfile
 from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.sky_lines import sky_lines
+from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 from astropy.io import fits
 from astropy.table import QTable
 
@@ -145,3 +146,13 @@ def test_a_frame_of_another_window_is_refused() -> None:
     small = make_image(image.data[:40], unit="electron", header=image.header, variance=image.uncertainty.array[:40])
     with pytest.raises(DataError, match="the frame has"):
         STEP(image=small, wavelengths=arc_solution())
+
+
+def test_headers_tell_what_was_done() -> None:
+    cards = {
+        name: value for name, value, _ in wavelength_cards(STEP(image=exposure(0.2, 0.03), wavelengths=arc_solution()))
+    }
+    assert cards["FLEXURE"] == "shift and slope"
+    assert abs(cards["FLEXSHFT"] + cards["FLEXSLOP"] * (7000 - cards["FLEXREF"]) / 1000 - 0.2) < 0.02
+    assert abs(cards["RESFWHM"] - 2.4 * DISPERSION) < 0.5
+    assert "FLEXURE" not in {name for name, _, _ in wavelength_cards(arc_solution())}

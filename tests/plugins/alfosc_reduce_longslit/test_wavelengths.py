@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.line_profile import LineProfile
+from alfosc_reduce_longslit.wavelength_width import smooth_curve
 from astropy.io import fits
 
 from alfosc_reduce import DataError, Flag, get_instrument, get_step, load, save
@@ -69,7 +70,7 @@ def test_the_numbers_of_the_solution_are_honest(solution, arc) -> None:
 
 
 def test_the_error_grows_beyond_the_last_line(solution) -> None:
-    wave = solution(np.arange(1000), 60)
+    wave = solution(np.arange(1000), 59.5)
     inside = (wave > solution.wavelengths[0] + 300) & (wave < solution.wavelengths[1] - 300)
     assert solution.error[0] > 3 * np.median(solution.error[inside])
     assert np.median(solution.error[inside]) < 0.3
@@ -122,3 +123,21 @@ def test_the_real_arcs(testdata, name: str) -> None:
     assert numbers["leave_one_out_px"] < 0.04
     assert numbers["wavelength_first"] < 3900
     assert numbers["wavelength_last"] > 8900
+
+
+def test_the_line_width_is_measured_along_the_spectrum(solution) -> None:
+    wave = solution(np.arange(1000), 59.5)
+    truth = LineProfile(2.35, 0.15).fwhm * np.gradient(wave)
+    inside = (wave > solution.wavelengths[0]) & (wave < solution.wavelengths[1])
+    assert np.abs(solution.resolution / truth - 1)[inside].max() < 0.03
+    np.testing.assert_allclose(solution.resolution_at(wave[::50]), solution.resolution[::50])
+
+
+def test_the_curve_of_widths_follows_what_is_sure_and_ends_flat() -> None:
+    rng, x = np.random.default_rng(4), np.linspace(200, 900, 40)
+    values = 1 + 0.1 * (x - 500) / 500 + rng.normal(0, 0.01, 40)
+    values[7] = 1.4
+    curve = smooth_curve(x, values, np.full(40, 0.01), np.arange(1000.0))
+    assert np.abs(curve - 1 - 0.1 * (np.arange(1000) - 500) / 500)[200:900].max() < 0.015
+    assert curve[0] == curve[150]
+    assert np.all(smooth_curve(x[:0], x[:0], x[:0], np.arange(5.0)) == 1)
