@@ -18,7 +18,7 @@ def wavelength_cards(solution: WavelengthSolution) -> list[Card]:
     width = float(solution.resolution_at(middle))
     meta = solution.lines.meta
     cards: list[Card] = [
-        ("ARC", str(meta.get("object", "")), "arc that gave the wavelengths"),
+        ("ARC", str(meta.get("object", "")).partition(",")[0][:40], "arc of the wavelengths"),
         ("WAVERMS", round(solution.rms, 4), "[pix] rms of the arc lines"),
         ("WAVENLIN", _count(solution), "arc lines used"),
         ("WAVEFRST", round(solution.wavelengths[0], 2), "[Angstrom] first arc line, vacuum, as observed"),
