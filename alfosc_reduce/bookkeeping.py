@@ -91,7 +91,9 @@ def quality_document(plan: Plan, run: Run) -> dict[str, Any]:
             entry["quality"] = record["quality"]
             entry["remarks"] += record["remarks"]
         tasks.append(entry)
-    blocked = [{"task": b.name, "target": b.target, "message": b.reason, "follows": bool(b.needs)} for b in plan.blocked]
+    blocked = [
+        {"task": b.name, "target": b.target, "message": b.reason, "follows": bool(b.needs)} for b in plan.blocked
+    ]
     found: dict[str, Any] = _finite({"version": alfosc_reduce.__version__, "tasks": tasks, "cannot_run": blocked})
     return found
 

@@ -178,3 +178,15 @@ def test_mistake_in_the_report_costs_a_sentence(
 def test_part_of_a_night_has_a_report_of_that_part(report: Report) -> None:
     page = report(only=("bias",)).page
     assert "Calibrations" in page.seen and not [a for tag, a in page.elements if a.get("class") == "plot"]
+
+
+def test_what_was_lost_only_for_something_else_is_folded_away(
+    report: Report, spectral_night: Path, toys: SimpleNamespace
+) -> None:
+    toys.write_frame(spectral_night / "raw/toy8.fits", "object", "M 8", 60000.9, GRISM="G8")
+    text = report("steps.touch.params.fault=refuse", "steps.touch.params.victim=HZ 44").text
+    overview = text[text.index("What went wrong") : text.index(">Targets<")]
+    listed, folded = overview.split("<details", maxsplit=1)
+    assert "split[toy8]" in listed and "touch[toy5]" in listed
+    assert "combine[M 8" not in listed and "combine[M 8" in folded
+    assert "split[toy5]" not in listed and "split[toy5]" in folded
