@@ -30,6 +30,8 @@ def lit_rows(arc: CCDData) -> tuple[int, int]:
         If there is no light.
     """
     data = np.where(usable(arc) | _saturated(arc), np.asarray(arc.data, np.float64), 0.0)
+    if data.size == 0:
+        raise DataError(f"arc {name_of(arc)}: there are no pixels in it; leave this frame out")
     columns = np.percentile(data, 99, axis=1)
     level = float(np.percentile(columns, 75))
     if not level > 0 or float(np.ptp(data)) == 0:

@@ -15,24 +15,15 @@ from alfosc_reduce import Step, get_instrument, get_step
 from alfosc_reduce.registry import STEPS, plugins
 from alfosc_reduce.testing import StepContract
 
+pytestmark = pytest.mark.xdist_group("contracts")
+"""On one worker: every product of the night is made once."""
+
 
 class Chain:
     """Every product of a reduction in memory, each made when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
-        from alfosc_reduce_simulate.demo import standard_target
-        from alfosc_reduce_simulate.detector import Readout
-        from alfosc_reduce_simulate.night import simulate_night
-        from alfosc_reduce_simulate.observations import Night, Source, Target
-        from alfosc_reduce_simulate.sources import quasar
-
         self.instrument = get_instrument("alfosc")
-        star = Target(
-            "SIM", 150.7, 28.0, (Source(quasar(6e-16, 2.3), position=-4.0),), exposure=600.0, count=2, nod=6.0
-        )
-        window = Readout((951, 1070, 1, 2102), (1, 2))
-        night = Night((standard_target(self.instrument), star), n_bias=4, n_flat=3, readout=window, seed=7)
-        simulate_night(night, folder, self.instrument)
         self.raw: dict[str, list[Any]] = {}
         for path in sorted(folder.glob("*.fits")):
             image = self.instrument.read(path)
@@ -162,8 +153,8 @@ class InstalledContract(StepContract):
     name: ClassVar[str]
 
     @pytest.fixture(autouse=True)
-    def _chain(self, tmp_path_factory: pytest.TempPathFactory) -> None:
-        self.chain = the_chain(tmp_path_factory.getbasetemp() / "contract-night")
+    def _chain(self, tiny_night: Any) -> None:
+        self.chain = the_chain(tiny_night.raw)
 
     @property
     def step(self) -> Step:  # type: ignore[override]
@@ -182,8 +173,8 @@ def test_every_step_of_ours_is_held_to_the_contract() -> None:
     assert {name for name, plugin in plugins(STEPS).items() if plugin.owner == "alfosc-reduce"} == set(INPUTS)
 
 
-def test_the_night_has_all_kinds(tmp_path_factory: pytest.TempPathFactory) -> None:
-    chain = the_chain(tmp_path_factory.getbasetemp() / "contract-night")
+def test_the_night_has_all_kinds(tiny_night: Any) -> None:
+    chain = the_chain(tiny_night.raw)
     assert {kind: len(images) for kind, images in chain.raw.items()} == {
         "bias": 4, "flat": 3, "arc": 2, "object": 2, "standard": 2,
     }  # fmt: skip
