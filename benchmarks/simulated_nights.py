@@ -53,19 +53,19 @@ class Case:
 BOTH = (3.0, 60.0)
 """Exposures of arcs: a short one for neon, a long one for the rest."""
 CASES = (
-    Case(3, filter="WG345 356_LP"),
+    Case(3, filter="WG345 356_LP", arcs=(10.0,)),
     Case(4, binning=(1, 2), filter="WG345 356_LP"),
-    Case(5),
+    Case(5, arcs=(10.0,)),
     Case(7, binning=(2, 2), arcs=(10.0,)),
     Case(8, "Vert_1.0", ALONG, lamps=ALL, arcs=BOTH),
     Case(18, "Slit_1.0", lamps=ALL, arcs=(60.0,)),
     Case(19, "Vert_0.75", ALONG, (2, 1), ALL, arcs=BOTH),
     Case(20, "Slit_1.8", binning=(1, 2), lamps=ALL, arcs=BOTH),
     Case(4, "Slit_1.0", WHOLE, (2, 2), filter="WG345 356_LP"),
-    Case(4, "Vert_1.3", ALONG, filter="WG345 356_LP"),
+    Case(4, "Vert_1.3", ALONG, filter="WG345 356_LP", arcs=(10.0,)),
     Case(17, "Vert_1.0", ALONG, lamps=ALL, arcs=BOTH),
     Case(7, "Slit_1.0", WHOLE, lamps=ALL, arcs=BOTH),
-    Case(5, "Slit_0.5", binning=(2, 1)),
+    Case(5, "Slit_0.5", binning=(2, 1), arcs=(10.0,)),
     Case(4, "Slit_2.5", filter="WG345 356_LP"),
     Case(20, "Vert_1.0", WHOLE, (2, 2), ALL, arcs=BOTH),
 )
@@ -334,8 +334,8 @@ def sky_residual(products: Products, frame: str) -> float:
         near |= np.abs(rows[:, 0] - np.median(centre)) < 6 * fwhm + np.ptp(centre)
     good = usable(image) & ~near[:, None]
     # The model was fitted to these pixels: their residuals scatter less than their noise by its variance.
-    noise = variance_of(image) - 2 * variance_of(products("sky", frame, "sky"))
-    return robust_std((np.asarray(image.data) / np.sqrt(noise))[good])
+    noise = variance_of(image)[good] - 2 * variance_of(products("sky", frame, "sky"))[good]
+    return robust_std(np.asarray(image.data)[good] / np.sqrt(noise))
 
 
 def response_error(products: Products, truth: Any, file: str) -> tuple[float, float]:
@@ -352,8 +352,9 @@ def response_error(products: Products, truth: Any, file: str) -> tuple[float, fl
     step = np.gradient(true["wavelength"]) * row["exposure"].to_value("s")
     low, high = response.wavelengths
     use = (true["wavelength"] > low) & (true["wavelength"] < high) & judged(true["wavelength"])
-    ratio = np.interp(true["wavelength"], response.wavelength, response.response) / (true["electrons"] / step / above)
-    return float(np.median(ratio[use]) - 1), robust_std(ratio[use])
+    found = np.interp(true["wavelength"][use], response.wavelength, response.response)
+    ratio = found * (step * above)[use] / true["electrons"][use]
+    return float(np.median(ratio)) * truth.gain / products.all("detector")[0].gain - 1, robust_std(ratio)
 
 
 def flux_error(products: Products, truth: Any, file: str, level: str) -> tuple[float, float]:
