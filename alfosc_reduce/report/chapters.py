@@ -86,13 +86,16 @@ def _remarks(part: StepPart) -> Html:
 
 
 def _figures(figures: Iterable[Publication], pictures: Pictures) -> Html:
-    shown = [_figure(figure, pictures[figure.source]) for figure in figures if figure.source in pictures]
+    shown = [_figure(figure, pictures.get(figure.source, "")) for figure in figures]
     return element("div", shown, class_="figures") if shown else Html()
 
 
 def _figure(figure: Publication, address: str) -> Html:
-    width, height = size_of(figure.source)
+    """Return a figure, or a link to its file where there was no room for it."""
     what = f"{readable(figure.source.stem)}, {figure.result.task.label}"
+    if not address:
+        return element("p", element("a", f"{what} (beside this page)", href=quote(figure.path)))
+    width, height = size_of(figure.source)
     image = element("img", src=Html(address), alt=f"{figure.result.task.step.name}: {what}", loading="lazy",
                     decoding="async", width=str(width), height=str(height))  # fmt: skip
     return element("figure", element("a", image, href=quote(figure.path)), element("figcaption", what))

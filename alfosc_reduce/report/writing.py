@@ -80,7 +80,7 @@ def page(story: Story, store: Store, mark: str) -> str:
         element("title", title_of(story)),
         element("style", _asset("report.css")),
     )
-    pictures = data_uris(figure.source for figure in story.figures)
+    pictures = data_uris(f.source for section in story.sections for step in section.steps for f in step.figures)
     main = element("main", overview(story), (chapter(section, store, pictures) for section in story.sections))
     body = element("body", _navigation(story), main, _footer(), _scripts())
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"

@@ -175,6 +175,19 @@ def test_mistake_in_the_report_costs_a_sentence(
     assert "report.html was not written: KeyError: 'what'" in capfd.readouterr().err
 
 
+def test_figures_beyond_the_room_are_linked(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functools import partial
+
+    whole = report()
+    assert whole.text.count("<img") == 5
+    monkeypatch.setattr(writing, "data_uris", partial(writing.data_uris, room=0))
+    whole.path.unlink()
+    page = report().page
+    assert not page.attributes("src")
+    links = [href for href in page.attributes("href") if href.endswith(".png")]
+    assert len(links) == 5 and all((whole.path.parent / link).is_file() for link in links)
+
+
 def test_part_of_a_night_has_a_report_of_that_part(report: Report) -> None:
     page = report(only=("bias",)).page
     assert "Calibrations" in page.seen and not [a for tag, a in page.elements if a.get("class") == "plot"]
