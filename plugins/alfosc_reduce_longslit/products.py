@@ -81,13 +81,16 @@ class WavelengthSolution:
 
     def map(self) -> NDArray[np.float64]:
         """Return the wavelength of every pixel, shape `shape`."""
-        from numpy.polynomial.legendre import leggrid2d
-
         ny, nx = self.shape
-        grid = leggrid2d(
-            _scaled(np.arange(nx), self.x_domain), _scaled(np.arange(ny), self.y_domain), self.coefficients
-        )
-        return np.asarray(grid.T, np.float64)
+        return self.grid(np.arange(nx), np.arange(ny))
+
+    def grid(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the wavelength at every crossing of columns `x` (n,) and rows `y` (m,), shape (m, n)."""
+        from numpy.polynomial.legendre import legvander
+
+        degrees = np.array(self.coefficients.shape) - 1
+        columns = legvander(_scaled(x, self.x_domain), int(degrees[0])) @ self.coefficients
+        return np.asarray(legvander(_scaled(y, self.y_domain), int(degrees[1])) @ columns.T, np.float64)
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,7 @@ class Rectify(Step):
 def pixel_edges(wavelengths: WavelengthSolution, rows: slice = slice(None)) -> NDArray[np.float64]:
     """Return the wavelengths in Angstrom at the edges of all pixels of some rows, shape (rows, nx + 1)."""
     ny, nx = wavelengths.shape
-    x, y = np.arange(nx + 1) - 0.5, np.arange(ny)[rows]
-    return wavelengths(x[None, :], y[:, None])
+    return wavelengths.grid(np.arange(nx + 1) - 0.5, np.arange(ny)[rows])
 
 
 def sound_columns(edges: NDArray[np.float64]) -> slice:

@@ -21,17 +21,16 @@ def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     from alfosc_reduce_longslit.rectification import grid_of
 
     grid = grid_of(image.meta, image.shape[1])
-    usable = ~np.asarray(image.mask, bool)
-    shown = np.ma.masked_array(image.data, ~usable)
     figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     height = image.shape[0] * float(image.meta.get("CDELT2", 1.0))
     edges = grid.edges()
-    low, high = limits_of(np.asarray(image.data)[usable & _quiet(image)])
     # A logarithmic axis bends less than a pixel on this picture only if drawn by its own edges.
     rows, y = thinned(np.linspace(0, height, image.shape[0] + 1), PIXELS)
     columns, x = thinned(edges, 2 * PIXELS)
-    mesh = axes.pcolorfast(x, y, shown[rows, columns], cmap="viridis", vmin=low, vmax=high)
+    shown = np.ma.masked_array(image.data[rows, columns], np.asarray(image.mask, bool)[rows, columns])
+    low, high = limits_of(shown.data[~shown.mask & _quiet(image, rows, columns)])
+    mesh = axes.pcolorfast(x, y, shown, cmap="viridis", vmin=low, vmax=high)
     axes.set_facecolor("0.6")
     axes.set(xlabel="wavelength (Å, vacuum)", ylabel="along the slit (arcsec)")
     axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {image.meta.get('FILENAME', '')}".strip(), fontsize=10)
@@ -46,14 +45,14 @@ def thinned(edges: np.ndarray, most: int) -> tuple[slice, np.ndarray]:
     return slice(0, end, step), edges[: end + 1 : step]
 
 
-def _quiet(image: CCDData) -> np.ndarray:
+def _quiet(image: CCDData, rows: slice, columns: slice) -> np.ndarray:
     """Return which columns are not much noisier than usual: where there is hardly light colours show nothing else."""
     if image.uncertainty is None:
-        return np.ones(image.shape, bool)
-    noise = np.median(np.asarray(image.uncertainty.array), axis=0)
+        return np.array(True)
+    noise = np.median(np.asarray(image.uncertainty.array)[rows, columns], axis=0)
     positive = noise[noise > 0]
     limit = 9 * np.median(positive) if positive.size else np.inf
-    return np.broadcast_to(noise <= limit, image.shape)
+    return np.asarray(noise <= limit)
 
 
 def limits_of(values: np.ndarray) -> tuple[float, float]:
