@@ -71,12 +71,19 @@ class Disperser:
     wavelengths
         First and last wavelength on the whole detector in Angstrom, vacuum; good to some 100 pixels.
     second_order
-        Wavelength in Angstrom where second-order light begins without a blocking filter, or None.
+        Wavelength in Angstrom where second-order light begins behind the filters in the beam (as far as the header
+        names them), or None.
     scale
         Where better known: the wavelength in Angstrom (vacuum) as a power series of u, thousands of unbinned detector
         pixels from `centre` to the red; as precise as the mechanics repeat, not as an arc. Empty if not known.
     centre
         The unbinned detector pixel (1-based, along the dispersion) from which `scale` counts, or None.
+    second_order_place
+        Where measured: the wavelength at which second-order light of wavelength w shows, over w, as a power series of
+        thousands of Angstrom from 4000.
+    second_order_strength
+        Where measured: the logarithm of electrons in second order over those in first order at the same wavelength, as
+        the same kind of series.
     """
 
     name: str
@@ -85,6 +92,8 @@ class Disperser:
     second_order: float | None = None
     scale: tuple[float, ...] = ()
     centre: float | None = None
+    second_order_place: tuple[float, ...] = ()
+    second_order_strength: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

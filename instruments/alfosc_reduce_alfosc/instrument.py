@@ -58,7 +58,7 @@ class Alfosc(Instrument):
         """Return the grism in the beam; raises `DataError` for one that the tables do not know."""
         from alfosc_reduce_alfosc.spectra import disperser
 
-        return disperser(str(header.get("GRISM") or header.get("ALGRNM") or ""))
+        return disperser(str(header.get("GRISM") or header.get("ALGRNM") or ""), str(header.get("FILTER", "")))
 
     def lamp_lines(self, lamps: Sequence[str]) -> QTable:
         """Return the lines of arc lamps; ``HeNe`` and ``ThAr`` stand for their parts.

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError, suggest
 from alfosc_reduce.instrument import Disperser
-from alfosc_reduce_alfosc.setups import find_grism
+from alfosc_reduce_alfosc.setups import find_filter, find_grism
 from alfosc_reduce_alfosc.tables import records, table
 
 if TYPE_CHECKING:
@@ -24,8 +24,23 @@ LAMPS = ("He", "Ne", "Ar", "Th")
 _PARTS = {"HeNe": ("He", "Ne"), "ThAr": ("Th", "Ar")}
 
 
-def disperser(name: str) -> Disperser:
-    """Return a grism by a name as headers write it; raises `DataError` for one that the table does not know."""
+BLUE_EDGE = 160.0
+"""A long-pass filter still lets light through this far (Angstrom) below its cut-on, which is at half its height."""
+
+ORDERS = 1.9
+"""Second-order light shows near so many times its wavelength."""
+
+
+def disperser(name: str, filters: str = "") -> Disperser:
+    """Return a grism by a name as headers write it; raises `DataError` for one that the table does not know.
+
+    Parameters
+    ----------
+    name
+        Of the grism.
+    filters
+        Names of all filters in the beam, joined with ``+``: a long-pass filter keeps second-order light away.
+    """
     facts = find_grism(name).facts
     if not facts:
         known = [str(row["name"]) for row in records("grisms")]
@@ -35,10 +50,25 @@ def disperser(name: str) -> Disperser:
         name=str(facts["name"]),
         dispersion=float(facts["dispersion"]),
         wavelengths=(float(facts["first"]), float(facts["last"])),
-        second_order=None if math.isnan(limit) else limit,
+        second_order=None if math.isnan(limit) else max(limit, ORDERS * _bluest(filters)),
         scale=tuple(float(term) for term in str(facts["scale"] or "").split()),
         centre=None if math.isnan(centre) else centre,
+        second_order_place=_series(facts["second_place"]),
+        second_order_strength=_series(facts["second_strength"]),
     )
+
+
+def _series(text: object) -> tuple[float, ...]:
+    """Return numbers of a table's cell; an empty cell is masked and reads as dashes or None."""
+    words = "" if text is None else str(text).strip("- ") and str(text)
+    return tuple(float(term) for term in words.split())
+
+
+def _bluest(filters: str) -> float:
+    """Return the shortest wavelength that long-pass filters let through, Angstrom; 0 without any."""
+    facts = [find_filter(name).facts for name in filters.split("+") if name]
+    cuts = [float(row["wavelength"]) for row in facts if row and math.isnan(float(row["fwhm"]))]
+    return max(cuts, default=BLUE_EDGE) - BLUE_EDGE
 
 
 def lamp_lines(lamps: Sequence[str]) -> QTable:

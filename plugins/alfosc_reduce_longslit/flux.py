@@ -35,8 +35,9 @@ class CalibrateFlux(Step):
     Beyond the range where the response was measured the flux is 0 and flagged ``OUTSIDE_CALIBRATION``. Absorption by O2
     and H2O, measured in the standard star and scaled to the air mass, is divided out with its error; the bands stay
     flagged ``TELLURIC``. Light that atmospheric dispersion moved off a slit that was not upright is estimated from
-    seeing, slit and air mass; more than 5 % is warned of. Without a response the spectra stay in electrons, with a
-    warning.
+    seeing, slit and air mass; more than 5 % is warned of. Where second-order light may be mixed in, pixels are flagged
+    ``SECOND_ORDER``; it is subtracted if it was subtracted from the standard (see `MeasureResponse`). Without a
+    response the spectra stay in electrons, with a warning.
     """
 
     telluric: bool = True

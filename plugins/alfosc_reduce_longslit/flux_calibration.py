@@ -16,6 +16,13 @@ from alfosc_reduce_longslit.atmosphere import TELLURIC_BANDS, airmass_of, inside
 from alfosc_reduce_longslit.rectification import exact_image, grid_of
 from alfosc_reduce_longslit.resampling import edges_of
 from alfosc_reduce_longslit.response_points import FLUX_DENSITY, exposure_time, frame_name
+from alfosc_reduce_longslit.second_order import (
+    grism_of,
+    second_order,
+    second_order_flags,
+    strongest_part,
+    without_second_order,
+)
 from alfosc_reduce_longslit.slit_losses import NOTEWORTHY, SlitLoss, slit_loss
 from alfosc_reduce_longslit.telluric import absorption
 
@@ -103,10 +110,15 @@ def calibrate_spectrum(
     if spectrum.flux.unit != u.electron:
         raise DataError(f"{frame_name(spectrum)}: flux calibration needs electrons, found {spectrum.flux.unit}")
     wavelength = spectrum.spectral_axis.to_value(u.AA)
+    part = strongest_part(spectrum, instrument)
+    if response.points.meta.get("second_order"):
+        spectrum = without_second_order(spectrum, instrument)
     header = header_of(spectrum)
     airmass = airmass_of(header, instrument)
     found = calibration(wavelength, exposure_time(spectrum), airmass, instrument, response)
     factor = found.factor / np.diff(edges_of(wavelength))
+    if part is not None:
+        header["ORDER2MX"] = (round(part, 4), "largest part of the light in second order")
     loss = slit_loss(header, wavelength, airmass, instrument)
     if loss is not None:
         _judge(header, loss, found.factor > 0, corrected=refraction)
@@ -117,7 +129,7 @@ def calibrate_spectrum(
         flux * FLUX_DENSITY,
         variance=spectrum_variance(spectrum) * factor**2 + (flux * found.error) ** 2,
         header=_stated(header, airmass, response),
-        flags=spectrum_flags(spectrum) | found.flags,
+        flags=spectrum_flags(spectrum) | found.flags | second_order_flags(wavelength, grism_of(header, instrument)),
         columns=_columns(spectrum, factor, found),
     )
 
@@ -161,9 +173,14 @@ def calibrate_image(image: CCDData, instrument: Instrument, response: Response) 
     if not isinstance(exposure, int | float) or not exposure > 0:
         raise DataError(f"{name}: no exposure time (EXPTIME = {exposure!r}); put it into the header")
     found = calibration(wavelength, float(exposure), airmass, instrument, response)
-    flux = np.asarray(image.data) * found.factor
-    variance = variance_of(image) * found.factor**2 + (flux * found.error) ** 2
-    flags = flags_of(image) | found.flags
+    grism = grism_of(image.meta, instrument)
+    electrons, noise = np.asarray(image.data, np.float64), variance_of(image)
+    second = second_order(wavelength, electrons, noise, grism) if response.points.meta.get("second_order") else None
+    if second is not None:
+        electrons, noise = electrons - second.light, noise + second.variance
+    flux = electrons * found.factor
+    variance = noise * found.factor**2 + (flux * found.error) ** 2
+    flags = flags_of(image) | found.flags | second_order_flags(wavelength, grism)
     return exact_image(
         flux, variance, flags, unit=FLUX_DENSITY.to_string(), header=_stated(image.meta, airmass, response)
     )

@@ -115,6 +115,9 @@ def flux_quality(
         "signal_to_noise": signal_to_noise(first),
     }
     header = header_of(first)
+    if "ORDER2MX" in header:
+        numbers["second_order_percent"] = 100 * float(header["ORDER2MX"])
+        numbers["second_order_subtracted"] = bool(header.get("ORDER2", False))
     if "REFRLOSS" in header:
         numbers["slit_from_vertical_degrees"] = float(header["SLITANG"])
         numbers["slit_loss_percent"] = 100 * float(header["SLITLOSS"])

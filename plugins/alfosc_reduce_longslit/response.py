@@ -14,6 +14,8 @@ from alfosc_reduce_longslit.products import Response
 from alfosc_reduce_longslit.response_curve import Curve, fit_curve
 from alfosc_reduce_longslit.response_frames import Alignment, align
 from alfosc_reduce_longslit.response_points import Points, frame_name, measure_points
+from alfosc_reduce_longslit.second_order import strongest_part, without_second_order
+from alfosc_reduce_longslit.slit_losses import NOTEWORTHY
 from alfosc_reduce_longslit.telluric import measure_telluric
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ class MeasureResponse(Step):
     mask_lines: bool = True
     """Leave the Balmer lines out, where a small difference in resolution or wavelength makes a large one in flux."""
 
+    second_order: bool = False
+    """Subtract second-order light, estimated from each spectrum's own blue part, here and in the flux calibration."""
+
     def __call__(self, spectra: list[SpectrumList], instrument: Instrument) -> Response:
         """Return the response; the brightest object of each frame is taken for the star."""
         frames, stars = self._points(spectra, instrument)
@@ -53,6 +58,8 @@ class MeasureResponse(Step):
             if alignment.remark:
                 _log.warning("Response: %s.", alignment.remark)
         response = combine_frames(frames, alignments)
+        self._judge_second_order(stars, instrument)
+        response.points.meta["second_order"] = self.second_order
         kept = [star for star, alignment in zip(stars, alignments, strict=True) if alignment.used]
         return replace(response, telluric=measure_telluric(kept, instrument, response))
 
@@ -63,17 +70,27 @@ class MeasureResponse(Step):
                 problems.append("a frame without any object")
                 continue
             try:
-                points = measure_points(objects[0], instrument, mask_lines=self.mask_lines)
+                star = without_second_order(objects[0], instrument) if self.second_order else objects[0]
+                points = measure_points(star, instrument, mask_lines=self.mask_lines)
                 if points.used.sum() < 8:
                     raise DataError(f"{points.frame}: only {points.used.sum()} bins of the table can be used")
                 found.append(points)
-                stars.append(objects[0])
+                stars.append(star)
             except DataError as error:
                 problems.append(str(error))
                 _log.warning("Response: %s is left out: %s", frame_name(objects[0]), error)
         if not found:
             raise DataError(f"response: no usable standard frame ({'; '.join(problems) or 'none given'})")
         return found, stars
+
+    def _judge_second_order(self, stars: Sequence[Spectrum], instrument: Instrument) -> None:
+        parts = [] if self.second_order else [strongest_part(star, instrument) for star in stars]
+        worst = max((part for part in parts if part is not None), default=0.0)
+        if worst > NOTEWORTHY:
+            _log.info(
+                "Response: up to %.0f %% of the red light of the standard is second-order blue light, so objects of "
+                "other colours come out wrong there by as much; params.second_order = true subtracts it.", 100 * worst,
+            )  # fmt: skip
 
     def quality(self, result: Response, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return range, rms of the best frame (plain and cross-validated), number of knots and slit losses."""
