@@ -85,12 +85,16 @@ def applies(limit: Limit, entry: Mapping[str, Any]) -> bool:
 
 
 def _idle(tasks: Sequence[Mapping[str, Any]], limits: Limits) -> Iterator[str]:
-    """Yield a sentence for each limit without a number: as a rule its name is misspelt."""
+    """Yield a sentence for each limit that names a number or a coordinate that the step's tasks do not have."""
     for step, members in limits.items():
-        known = {name for entry in tasks if entry["step"] == step for name in entry["quality"]}
-        for name, limit in members.items():
-            if known and name not in known and has_bounds(limit):
+        mine = [entry for entry in tasks if entry["step"] == step and entry["quality"]]
+        known = {name for entry in mine for name in entry["quality"]}
+        where = {"kind"}.union(*(entry["coordinates"] for entry in mine))
+        for name, limit in members.items() if mine else ():
+            if name not in known and has_bounds(limit):
                 yield f"limits.{step}.{name}: the step gave no such number; {suggest(name, known)}"
+            for word in sorted(limit.only.keys() - where):
+                yield f"limits.{step}.{name}: its tasks have no coordinate {word!r}; {suggest(word, where)}"
 
 
 def kinds_of(plan: Plan) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from alfosc_reduce.frames import Frame
-from alfosc_reduce.limits import broken
+from alfosc_reduce.limits import Verdict, broken
 from alfosc_reduce.report.elements import Html, element, join, table, unfolding
 from alfosc_reduce.report.numbers import badge, sentences
 from alfosc_reduce.report.story import Section, Story, summary_of, warnings_of
@@ -67,22 +67,23 @@ def _tile(text: str, number: int, verdict: str) -> Html:
 def _failures(story: Story) -> Html:
     """Return what failed and why, what that cost, then broken limits; a word of relief if there is nothing."""
     parts = list(wrong_and_lost(story.document["tasks"], story.document["cannot_run"]))
-    if lines := [line for section in story.sections for line in _broken(section)]:
+    if lines := [line for section in story.sections for line in _beyond(section, Verdict.FAIL, "limit broken")]:
         parts.append(element("ul", lines, class_="said fail"))
     if not parts:
         return element("p", badge("pass", "pass"), " Everything that was planned is done, and no limit is broken.")
     return join([element("h2", "What went wrong"), *parts])
 
 
-def _broken(section: Section) -> Iterator[Html]:
-    for sentence in broken({"tasks": section.entries}):
+def _beyond(section: Section, verdict: Verdict, word: str) -> Iterator[Html]:
+    for sentence in broken({"tasks": section.entries}, verdict):
         link = element("a", section.title, href=f"#{section.anchor}")
-        yield element("li", badge("fail", "limit broken"), " ", link, f" {sentence}")
+        yield element("li", badge(verdict.value, word), " ", link, f" {sentence}")
 
 
 def _warnings(story: Story) -> Html:
-    lines = list(_said(story))
-    return join([element("h2", "Warnings"), sentences(lines, "warning")]) if lines else Html()
+    lines = [element("li", sentence) for sentence in _said(story)]
+    lines += [line for section in story.sections for line in _beyond(section, Verdict.WARNING, "beyond aim")]
+    return join([element("h2", "Warnings"), element("ul", lines, class_="said warning")]) if lines else Html()
 
 
 def _said(story: Story) -> Iterator[str]:

@@ -99,6 +99,16 @@ def test_limit_without_a_number_is_told_with_the_nearest_name() -> None:
     assert sentence.startswith("limits.sky.residual_sdt: the step gave no such number; did you mean 'residual_std'?")
 
 
+def test_coordinate_that_is_not_there_is_told() -> None:
+    document = {"tasks": [entry("sky", {"std": 1.0}, grism="4")]}
+    found = judged(document, {"sky": {"std": Limit(max=0, only={"grsm": "4"})}})
+    assert found["verdicts"]["fail"] == 0
+    (sentence,) = found["idle_limits"]
+    assert sentence == (
+        "limits.sky.std: its tasks have no coordinate 'grsm'; did you mean 'grism'? Allowed are: grism, kind"
+    )
+
+
 def test_judging_again_replaces_what_stands_there() -> None:
     document = {"tasks": [entry("sky", {"std": 2.0})]}
     strict, mild = ({"sky": {"std": Limit(max=top)}} for top in (1, 3))

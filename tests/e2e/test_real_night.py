@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -52,7 +53,7 @@ def test_every_product_is_where_the_documentation_says(night: Path) -> None:
         assert (setup / f"{frame}_spec1d.fits").is_file()
         assert (setup / f"{frame}_spec2d.fits").is_file()
     assert len(list(target.glob("GQ125005+280041_*_spec1d.fits"))) == 1
-    for name in ("log.txt", "qc.json"):
+    for name in ("log.txt", "qc.json", "report.html"):
         assert (reduced / name).stat().st_size > 0
     assert list((reduced / "calib").glob("bias_*.fits"))
     assert len(list((reduced / "figures").rglob("*.png"))) > 20
@@ -61,3 +62,22 @@ def test_every_product_is_where_the_documentation_says(night: Path) -> None:
 def test_the_lost_light_is_named_in_the_log(night: Path) -> None:
     log = (night / "reduced" / "log.txt").read_text()
     assert any("ALDc200087" in line and "slit" in line for line in log.splitlines())
+
+
+def test_no_limit_is_broken_and_none_is_idle(night: Path) -> None:
+    document = json.loads((night / "reduced" / "qc.json").read_text())
+    broken = [
+        (task["task"], name, task["quality"][name])
+        for task in document["tasks"]
+        for name, found in task["verdicts"].items()
+        if found["verdict"] == "fail"
+    ]
+    assert broken == [] and document["idle_limits"] == []
+    assert document["verdicts"]["pass"] > 20
+
+
+def test_report_is_one_page_of_modest_size(night: Path) -> None:
+    report = night / "reduced" / "report.html"
+    assert report.stat().st_size < 15e6
+    text = report.read_text(encoding="utf-8")
+    assert text.count('class="plot"') == 2 and "HD84937" in text and "GQ125005+280041" in text
