@@ -20,6 +20,9 @@ from alfosc_reduce.report.story import Story
 from alfosc_reduce.store import Store
 
 REPORT = "report.html"
+_SCRIPT = ("helpers", "drawing", "plot", "page")
+"""Files of the one script, in the order in which they need each other."""
+
 _BEGINNING = 400
 """Bytes at the start of the page in which its fingerprint stands."""
 
@@ -104,4 +107,5 @@ def _footer() -> Html:
 
 def _scripts() -> Iterator[Html]:
     yield element("script", Html(json.dumps(flag_table())), type="application/json", id="flags")
-    yield element("script", _asset("report.js"))
+    parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPT)
+    yield element("script", Html(f'(() => {{\n"use strict";\n{parts}}})();\n'))
