@@ -135,13 +135,15 @@ def _without_false_ends(
 
     numbers, first = np.unique(group[used], return_index=True)
     bins = numbers[np.argsort(x[used][first])]
+    most = min(_MOST_FALSE, len(bins) // 2 - _BESIDE_END)
     for order in (bins, bins[::-1]):
-        for i in range(min(_MOST_FALSE, len(bins) // 2 - _BESIDE_END)):
-            kept = used & (group != order[i])
-            near = kept & np.isin(group, order[i + 2 : i + 2 + _BESIDE_END])
-            if not fault(kept, near) < _MENDED * fault(used, near):
-                break
-            used = kept
+        near = used & np.isin(group, order[most + 1 : most + 1 + _BESIDE_END])
+        choices = [used & ~np.isin(group, order[:number]) for number in range(most + 1)]
+        faults = [fault(kept, near) for kept in choices]
+        best = 0
+        for number in range(1, len(faults)):
+            best = number if faults[number] < _MENDED * faults[best] else best
+        used = choices[best] if choices else used
     return used.copy()
 
 

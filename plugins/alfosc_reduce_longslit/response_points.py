@@ -140,8 +140,8 @@ def table_bins(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return low edges, high edges and mean flux of the bins in which a star is compared with its table.
 
-    A table of mean fluxes brings its own bins; one that samples a spectrum is averaged in bins of eight pixels of
-    `wavelength`.
+    A table of mean fluxes brings its own bins; one that samples a spectrum is averaged in bins of some eight pixels of
+    `wavelength`, which are the same for frames that flexure has moved against each other.
     """
     centre = u.Quantity(table["wavelength"], u.AA).value
     flux = u.Quantity(table["flux"], FLUX_DENSITY).value
@@ -149,8 +149,8 @@ def table_bins(
     if np.all(width > 0):
         return centre - width / 2, centre + width / 2, flux
     first, last = max(centre[0], wavelength[0]), min(centre[-1], wavelength[-1])
-    size = max(_PIXELS_A_BIN * float(np.median(np.diff(wavelength))), 1.0)
-    edges = first + size * np.arange(max(int((last - first) // size), 0) + 1)
+    size = float(f"{max(_PIXELS_A_BIN * float(np.median(np.diff(wavelength))), 1.0):.2g}")
+    edges = size * np.arange(np.ceil(first / size), max(np.floor(last / size), np.ceil(first / size)) + 1)
     return edges[:-1], edges[1:], np.diff(_integral(centre, flux, edges)) / size
 
 

@@ -293,3 +293,11 @@ def test_a_filter_edge_at_the_end_does_not_pull_the_curve_off_its_neighbours() -
     curve = fit_curve(x, noisy, error, np.ones(x.size, bool), (3470, 8930))
     assert not curve.used[0] and curve.used[1:].sum() >= x.size - 3
     assert np.abs(curve(x[2:]) - y[2:]).max() < 0.01
+
+
+def test_frames_moved_by_flexure_share_the_bins_of_a_sampled_table() -> None:
+    table = House(sampled=True).table
+    wave = np.linspace(3400, 9500, 1000)
+    (low, high, _), (again, _, _) = table_bins(table, wave), table_bins(table, wave + 0.7)
+    assert set(np.round(again, 6)) & set(np.round(low, 6)) >= set(np.round(low[1:-1], 6))
+    assert np.ptp(high - low) < 1e-6
