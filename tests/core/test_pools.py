@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alfosc_reduce.errors import ConfigurationError
-from alfosc_reduce.pools import Here, Processes, worker_environment, opener
+from alfosc_reduce.pools import Here, Processes, opener, worker_environment
 
 Reduce = Callable[..., SimpleNamespace]
 
