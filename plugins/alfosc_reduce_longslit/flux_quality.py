@@ -59,6 +59,17 @@ class Comparison:
         chosen = self.clear & (self.balmer == balmer) & (self.wavelength > RANGE[0]) & (self.wavelength < RANGE[1])
         return 100 * float(np.sqrt(np.mean(self.deviation[chosen] ** 2))) if chosen.any() else None
 
+    def shape_rms(self) -> float | None:
+        """Return the rms in percent outside Balmer regions after a quadratic in wavelength, which slit losses are."""
+        chosen = self.clear & ~self.balmer & (self.wavelength > RANGE[0]) & (self.wavelength < RANGE[1])
+        chosen &= self.measured > 0
+        if chosen.sum() < 6:
+            return None
+        x = (self.wavelength[chosen] - 6400) / 2400
+        ratio = np.log(self.measured[chosen] / self.table[chosen])
+        rest = ratio - np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyfit(x, ratio, 2))
+        return 100 * float(np.sqrt(np.mean(rest**2)))
+
 
 def compare_with_table(spectrum: Spectrum, instrument: Instrument) -> Comparison | None:
     """Compare a calibrated spectrum of a standard star with its table; None if it is none or has no usable bin."""
@@ -126,5 +137,6 @@ def flux_quality(
     if found is not None:
         numbers["standard_rms_percent"] = found.rms()
         numbers["standard_balmer_rms_percent"] = found.rms(balmer=True)
+        numbers["standard_shape_rms_percent"] = found.shape_rms()
         numbers["standard_grey_factor"] = found.grey
     return numbers

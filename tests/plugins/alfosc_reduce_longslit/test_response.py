@@ -301,3 +301,17 @@ def test_frames_moved_by_flexure_share_the_bins_of_a_sampled_table() -> None:
     (low, high, _), (again, _, _) = table_bins(table, wave), table_bins(table, wave + 0.7)
     assert set(np.round(again, 6)) & set(np.round(low, 6)) >= set(np.round(low[1:-1], 6))
     assert np.ptp(high - low) < 1e-6
+
+
+def test_one_exposure_calibrates_the_shape_of_another_that_lost_light() -> None:
+    """What a quadratic leaves of a frame calibrated with another one is noise: the tilt of the slit loss is gone."""
+    from alfosc_reduce_longslit.flux import CalibrateFlux
+
+    house, step = House(), CalibrateFlux(telluric=False)
+    response = MeasureResponse()([observed()], house)
+    lost = observed(seed=1, light=0.44, tilt=0.1, name="ALDc200087.fits")
+    lost[0].meta["header"]["FRAMEKND"] = "standard"
+    quality = step.quality(step(lost, house, response), instrument=house)
+    assert quality["standard_rms_percent"] > 3  # type: ignore[operator]
+    assert quality["standard_shape_rms_percent"] < 0.7  # type: ignore[operator]
+    assert quality["standard_grey_factor"] == pytest.approx(0.44, rel=0.05)
