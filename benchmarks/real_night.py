@@ -147,7 +147,9 @@ def difference_of_exposures(folder: Path) -> Measure:
     flux, variance, good = interpolated(second, wave)
     use = good & ~first.mask & (wave > 4000) & (wave < 9000)
     centre = np.median(wave[use])
-    smooth = np.polynomial.Polynomial.fit(wave[use] - centre, first.flux.value[use] / np.median(first.flux.value[use]), 3)
+    smooth = np.polynomial.Polynomial.fit(
+        wave[use] - centre, first.flux.value[use] / np.median(first.flux.value[use]), 3
+    )
     other = np.polynomial.Polynomial.fit(wave[use] - centre, flux[use] / np.median(first.flux.value[use]), 3)
     scale = smooth(wave - centre) / other(wave - centre)
     pull = (first.flux.value - scale * flux) / np.sqrt(first.uncertainty.array + scale**2 * variance)
