@@ -115,19 +115,18 @@ def _target_row(section: Section) -> tuple[str, ...]:
 
 
 def _steps(story: Story) -> Html:
-    heads = ("step", "what it does", "done", "failed", "skipped", "cannot run")
+    states = ("done", "failed", "skipped", "cannot run")
     rows = (
-        (step, summary_of(story.recipe.uses(step)) if step in story.recipe.steps else "",
-         *(str(row.get(state, "-")) for state in heads[2:]))
+        (step, *(str(row.get(state, "-")) for state in states), summary_of(story.recipe.uses(step)))
         for step, row in story.counts().items()
-    )  # fmt: skip
-    return table(heads, rows)
+    )
+    return table(("step", *states, "what it does"), rows, class_="steps")
 
 
 def _frames(story: Story) -> Html:
     heads = ("frame", "kind", "object", "exposure", "middle (UTC)", "setup", "binning", "window")
     out = [f"{rejected.path.name}: {rejected.reason}" for rejected in story.night.rejected]
-    return join([table(heads, map(_frame_row, story.night.frames)), sentences(out)])
+    return join([table(heads, map(_frame_row, story.night.frames), class_="frames"), sentences(out)])
 
 
 def _frame_row(frame: Frame) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ class Story:
         found: dict[str, dict[str, int]] = {step: {} for step in self.recipe.steps}
         blocked = [(entry["task"].partition("[")[0], "cannot run") for entry in self.document["cannot_run"]]
         for step, state in [*((e["step"], e["state"]) for e in self.document["tasks"]), *blocked]:
-            row = found.setdefault(step, {})
+            row = found[step]
             row[state] = row.get(state, 0) + 1
         return {step: row for step, row in found.items() if row}
 
