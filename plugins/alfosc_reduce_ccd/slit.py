@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from numpy.typing import NDArray
 
-WINDOW = 128
-"""Columns over which the light is averaged to find the ends."""
-BRIGHT = 0.3
+WINDOWS, LEAST_WINDOW = 16, 24
+"""Into how many windows along the dispersion a frame is cut to find the ends, and the fewest columns of one."""
+BRIGHT = 0.2
 """Windows fainter than this share of the brightest do not tell the ends: scattered light fills the dark rows there."""
 HALF = 0.5
 """An end is where the light falls to this share of that inside."""
-MARGIN = 2
-"""Rows beside an end that are left out in any case: the telescope bends, and science frames shift against the flat."""
+MARGIN = 2.0
+"""Unbinned rows beside an end that are left out in any case: science frames shift against the flat."""
 LOSS = 0.03
 """Rows next to an end that lost more light than this, against the slit further in, are left out too."""
 _INSIDE = (40, 120)
@@ -48,17 +48,19 @@ class SlitEnds:
         return outside
 
 
-def slit_ends(light: NDArray[np.floating]) -> SlitEnds | None:
+def slit_ends(light: NDArray[np.floating], margin: float = MARGIN) -> SlitEnds | None:
     """Find the ends of an evenly lit slit.
 
     In windows along the dispersion, the light along the slit is followed from the edge of the frame inward to where it
     reaches half of what it is inside. A straight line or a parabola through these places is the end; it is moved inward
-    by as much as the light needs to come up to its level, and by two rows more.
+    by as much as the light needs to come up to its level, and by a margin.
 
     Parameters
     ----------
     light
         Electrons of a flat (or of a sky), shape (ny, nx), dispersion along x; NaN where not usable.
+    margin
+        In rows.
 
     Returns
     -------
@@ -66,8 +68,8 @@ def slit_ends(light: NDArray[np.floating]) -> SlitEnds | None:
         None if the slit fills the frame: no row is left out then.
     """
     centres, profiles = _profiles(light)
-    low = _end(centres, profiles, light.shape[1])
-    high = _end(centres, profiles[:, ::-1], light.shape[1])
+    low = _end(centres, profiles, light.shape[1], margin)
+    high = _end(centres, profiles[:, ::-1], light.shape[1], margin)
     if low is None and high is None:
         return None
     last = light.shape[0] - 1
@@ -88,7 +90,7 @@ def flag_ends(light: NDArray[np.floating], flags: NDArray[np.int16], header: Hea
     header
         ``SLITROW1`` and ``SLITROW2``, 0-based, if an end is on the frame.
     """
-    ends = slit_ends(light)
+    ends = slit_ends(light, MARGIN / abs(float(header.get("SLITSTEP", 1))))
     if ends is None:
         return
     flags[ends.outside(len(flags))] |= np.int16(Flag.OUTSIDE_SLIT)
@@ -99,15 +101,18 @@ def flag_ends(light: NDArray[np.floating], flags: NDArray[np.int16], header: Hea
 
 def _profiles(light: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the centres of the bright windows along x, and the light along the slit in each, 1 where it is bright."""
-    starts = np.arange(0, max(1, light.shape[1] - WINDOW // 2), WINDOW)
-    medians = np.stack([nan_median(light[:, start : start + WINDOW], 1) for start in starts])
+    window = max(light.shape[1] // WINDOWS, LEAST_WINDOW)
+    starts = np.arange(0, max(1, light.shape[1] - window // 2), window)
+    medians = np.stack([nan_median(light[:, start : start + window], 1) for start in starts])
     level = np.array([np.percentile(row[np.isfinite(row)], 75) if np.isfinite(row).any() else 0 for row in medians])
     bright = (level > 0) & (level >= BRIGHT * level.max())
-    widths = np.minimum(WINDOW, light.shape[1] - starts)
+    widths = np.minimum(window, light.shape[1] - starts)
     return (starts + (widths - 1) / 2)[bright], medians[bright] / level[bright, None]
 
 
-def _end(centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int) -> NDArray[np.float64] | None:
+def _end(
+    centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int, margin: float
+) -> NDArray[np.float64] | None:
     """Return the first row (a fraction) of each column that has its full light, counted from the start of `profiles`.
 
     None if there is no end, or it is not seen in most windows.
@@ -117,7 +122,7 @@ def _end(centres: NDArray[np.float64], profiles: NDArray[np.float64], nx: int) -
     if len(found) == 0 or len(found) < 0.6 * len(centres):
         return None
     x, rows, reach = (np.array(column) for column in zip(*found, strict=True))
-    return _line(x, rows, nx) + float(np.median(reach)) + MARGIN
+    return _line(x, rows, nx) + float(np.median(reach)) + margin
 
 
 def _half_light(profile: NDArray[np.float64]) -> float | None:
@@ -139,7 +144,7 @@ def _reach(profile: NDArray[np.float64], row: float) -> float:
     rows = np.arange(len(inner))
     far = (rows >= _INSIDE[0]) & np.isfinite(inner)
     if far.sum() < (_INSIDE[1] - _INSIDE[0]) // 2:
-        return float(MARGIN)
+        return 0.0
     level = _robust_line(rows[far], inner[far])
     low = np.flatnonzero((inner < (1 - LOSS) * level(rows))[: _INSIDE[0]])
     # Dust on the slit is dark too: only what joins the end belongs to it.
@@ -164,5 +169,7 @@ def _line(x: NDArray[np.float64], row: NDArray[np.float64], nx: int) -> NDArray[
         curve = np.polynomial.Polynomial.fit(x[kept], row[kept], degree, domain=[0, nx - 1])
         away = np.abs(row - curve(x))
         kept = away <= max(3 * 1.4826 * float(np.median(away)), 0.5)
-    # Far from the last measured column a parabola would run away: the curve is held.
-    return np.asarray(curve(np.clip(np.arange(nx), x.min() - WINDOW, x.max() + WINDOW)))
+    # Far from the last measured column a parabola would run away: it goes on straight.
+    columns = np.arange(nx)
+    inside = np.clip(columns, x.min(), x.max())
+    return np.asarray(curve(inside) + curve.deriv()(inside) * (columns - inside))
