@@ -79,7 +79,8 @@ def calibration(
     outside = (wavelength < low - 1e-6) | (wavelength > high + 1e-6)
     sensitivity = np.exp(np.interp(wavelength, response.wavelength, np.log(response.response)))
     bands = absorption(response.telluric, wavelength, airmass)
-    through = transmission(wavelength, airmass, instrument) * bands.transmission
+    night = float(response.points.meta.get("extinction_scale", 1.0))
+    through = transmission(wavelength, night * airmass, instrument) * bands.transmission
     factor = np.where(outside, 0, 1 / (exposure * sensitivity * through))
     error = np.hypot(np.interp(wavelength, response.wavelength, response.error), bands.error)
     error = np.where(outside, 0, error)

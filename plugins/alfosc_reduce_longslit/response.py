@@ -12,6 +12,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.products import Response
 from alfosc_reduce_longslit.response_curve import Curve, fit_curve
+from alfosc_reduce_longslit.response_extinction import ExtinctionScale, extinction_scale, with_extinction
 from alfosc_reduce_longslit.response_frames import Alignment, align
 from alfosc_reduce_longslit.response_points import Points, frame_name, measure_points
 from alfosc_reduce_longslit.second_order import strongest_part, without_second_order
@@ -47,12 +48,18 @@ class MeasureResponse(Step):
     mask_lines: bool = True
     """Leave the Balmer lines out, where a small difference in resolution or wavelength makes a large one in flux."""
 
+    fit_extinction: bool = False
+    """Scale the site's extinction curve by one number, where standards that lost no light span 0.3 air masses."""
+
     second_order: bool = False
     """Subtract second-order light, estimated from each spectrum's own blue part, here and in the flux calibration."""
 
     def __call__(self, spectra: list[SpectrumList], instrument: Instrument) -> Response:
         """Return the response; the brightest object of each frame is taken for the star."""
         frames, stars = self._points(spectra, instrument)
+        night = self._extinction(frames, instrument)
+        scale = night.scale if night is not None else 1.0
+        frames = [with_extinction(points, scale, instrument) for points in frames]
         alignments = align(frames)
         for alignment in alignments:
             if alignment.remark:
@@ -60,6 +67,7 @@ class MeasureResponse(Step):
         response = combine_frames(frames, alignments)
         self._judge_second_order(stars, instrument)
         response.points.meta["second_order"] = self.second_order
+        response.points.meta["extinction_scale"] = scale
         kept = [star for star, alignment in zip(stars, alignments, strict=True) if alignment.used]
         return replace(response, telluric=measure_telluric(kept, instrument, response))
 
@@ -82,6 +90,14 @@ class MeasureResponse(Step):
         if not found:
             raise DataError(f"response: no usable standard frame ({'; '.join(problems) or 'none given'})")
         return found, stars
+
+    def _extinction(self, frames: Sequence[Points], instrument: Instrument) -> ExtinctionScale | None:
+        found = extinction_scale(frames, instrument) if self.fit_extinction else None
+        if found is not None:
+            _log.info("Response: extinction of the night %.3f +- %.3f times the site's, from %d frames.", *found)
+        elif self.fit_extinction:
+            _log.warning("Response: the standards do not tell the extinction of the night; the site's curve is used.")
+        return found
 
     def _judge_second_order(self, stars: Sequence[Spectrum], instrument: Instrument) -> None:
         parts = [] if self.second_order else [strongest_part(star, instrument) for star in stars]

@@ -38,6 +38,7 @@ def response_quality(response: Response) -> dict[str, float | int | str | bool |
         "rms_cross_validated_percent": _rms(predicted[clear & ~balmer]),
         "rms_with_balmer_percent": _rms(residual[clear]),
         "rms_balmer_percent": _rms(residual[clear & balmer]),
+        "extinction_scale": float(points.meta.get("extinction_scale", 1.0)),
         "error_median_percent": 100 * float(np.median(response.error)),
         "lowest_scale": float(np.min(response.frames["scale"])),
     }
