@@ -68,13 +68,13 @@ def draw(found: list[dict[str, Any]]) -> Figure:
         flux, true = (np.sum(one[name][:number].reshape(-1, BIN) * use, axis=1) for name in ("flux", "true"))
         noise = np.sqrt(np.sum(one["error"][:number].reshape(-1, BIN) ** 2 * use, axis=1))
         full, place = use.sum(axis=1) > BIN / 2, one["wave"][:number].reshape(-1, BIN).mean(axis=1)
-        axes["flux"].errorbar(
-            place[full], 100 * (flux / true - 1)[full], 100 * (noise / true)[full], fmt="o", ms=3, lw=0.8, color=colour
-        )
-        pull = ((one["flux"] - one["true"]) / one["error"])[one["good"]]
+        ratio, error = 100 * (flux[full] / true[full] - 1), 100 * noise[full] / true[full]
+        axes["flux"].errorbar(place[full], ratio, error, fmt="o", ms=3, lw=0.8, color=colour)
+        good = one["good"]
+        pull = (one["flux"] - one["true"])[good] / one["error"][good]
         axes["pull"].hist(pull, grid, density=True, histtype="step", color=colour, lw=1.2)
     axes["pull"].plot(grid, np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi), "k:", lw=1, label="unit Gaussian")
-    axes["wave"].set(xlabel="wavelength / Å", ylabel="(found - true) / pixel", ylim=(-0.06, 0.06))
+    axes["wave"].set(xlabel="wavelength / Å", ylabel="(found - true) / pixel", ylim=(-0.12, 0.12))
     axes["wave"].legend(fontsize=8, ncols=2)
     axes["pull"].set(xlabel="(flux - true flux) / error", ylabel="fraction", xlim=(-5, 5))
     axes["pull"].legend(fontsize=8)
