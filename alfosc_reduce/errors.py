@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ReductionError(Exception):
@@ -11,7 +12,24 @@ class ReductionError(Exception):
 
 
 class DataError(ReductionError):
-    """These data cannot be reduced in this way; other data are not concerned."""
+    """These data cannot be reduced in this way; other data are not concerned.
+
+    Parameters
+    ----------
+    message
+        What failed, what was found, what to do.
+    figures
+        What a person would want to see of it, as (short name, matplotlib figure); published like those of a step, and
+        not asked for before: a generator draws nothing for those who do not look.
+    """
+
+    def __init__(self, message: str, figures: Iterable[tuple[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.figures = figures
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[str]]:
+        """Travel between processes as the sentence alone."""
+        return type(self), (str(self),)
 
 
 class ConfigurationError(ReductionError):

@@ -51,6 +51,8 @@ class Result:
         How long it took.
     remarks
         What was left out of its inputs because it failed before.
+    figures
+        Files that show why it failed.
     """
 
     task: Task
@@ -60,6 +62,7 @@ class Result:
     trace: str = ""
     seconds: float = 0.0
     remarks: tuple[str, ...] = ()
+    figures: tuple[Path, ...] = ()
 
     @property
     def available(self) -> bool:
@@ -236,7 +239,8 @@ def _collect(
         del run.orders[name]
         state = State.FAILED if outcome.error else State.DONE
         key = "" if outcome.error else outcome.key
-        _note(run, Result(task, state, key, outcome.error, outcome.trace, outcome.seconds, remarks), listeners)
+        drawn = tuple(Path(path) for path in outcome.figures)
+        _note(run, Result(task, state, key, outcome.error, outcome.trace, outcome.seconds, remarks, drawn), listeners)
     return pool
 
 

@@ -8,6 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,15 @@ class Outcome:
         Traceback of an unexpected error, for the log.
     seconds
         Wall time.
+    figures
+        Files that show why it failed.
     """
 
     key: str
     error: str = ""
     trace: str = ""
     seconds: float = 0.0
+    figures: tuple[str, ...] = ()
 
 
 class Loader(Sequence[Any]):
@@ -117,12 +121,23 @@ def carry_out(order: Order, store_folder: str) -> Outcome:
             warnings.simplefilter("ignore")
             _carry_out(order, store, said)
     except ReductionError as error:
-        return Outcome(order.key, str(error), seconds=time.perf_counter() - started)
+        figures = _evidence(error, store, order)
+        return Outcome(order.key, str(error), seconds=time.perf_counter() - started, figures=figures)
     except MemoryError:
         return Outcome(order.key, "ran out of memory; use fewer --jobs", seconds=time.perf_counter() - started)
     except (Exception, SystemExit) as error:
         return Outcome(order.key, _sentence(error, order), traceback.format_exc(), time.perf_counter() - started)
     return Outcome(order.key, seconds=time.perf_counter() - started)
+
+
+def _evidence(error: ReductionError, store: Store, order: Order) -> tuple[str, ...]:
+    """Save the figures that an error brings and return their files; the first that fails is the last tried."""
+    files: list[str] = []
+    with suppress(Exception):
+        folder = store.scrap(order.key)
+        for figure in getattr(error, "figures", ()):
+            files += [str(folder / f"{name}.png") for name in draw([figure], folder)]
+    return tuple(files)
 
 
 def _sentence(error: BaseException, order: Order) -> str:

@@ -185,10 +185,17 @@ def _marked(publication: Publication) -> str:
 def figures(run: Run, names: SafeNames) -> list[Publication]:
     """Return the figures of all tasks, as ``figures/<target or calib>/<step>_<label>_<name>.png``."""
     found = []
-    for result in _made(run):
+    for result in run.results.values():
         task, target = result.task, result.task.coordinates.get("target", "")
         folder = names.get("target", {}).get(target, "") if target else "calib"
-        for name in run.store.record(result.key)["figures"]:
-            path = f"figures/{folder}/{task.step.name}_{safe_name(task.label)}_{name}.png"
-            found.append(Publication(path, result.key, run.store.place(result.key) / f"{name}.png", result))
+        for source in _drawn(result, run.store):
+            path = f"figures/{folder}/{task.step.name}_{safe_name(task.label)}_{source.name}"
+            found.append(Publication(path, result.key or source.parent.name, source, result))
     return _distinct(found)
+
+
+def _drawn(result: Result, store: Store) -> list[Path]:
+    """Return the figures of a finished task, or those that show why it failed."""
+    if result.state in (State.DONE, State.CACHED):
+        return [store.place(result.key) / f"{name}.png" for name in store.record(result.key)["figures"]]
+    return list(result.figures)

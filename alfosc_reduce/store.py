@@ -98,6 +98,12 @@ class Store:
             shutil.rmtree(place)
         made.rename(place)
 
+    def scrap(self, key: str) -> Path:
+        """Return a folder for what is left of a task that failed; it is kept until the next run."""
+        folder = self._unfinished / f"failed-{key}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def write_record(self, folder: Path, record: Mapping[str, Any]) -> None:
         """Write the record, the last file of a task."""
         (folder / RECORD).write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")

@@ -41,12 +41,15 @@ class Expectation:
         The largest relative error of c1.
     bend
         The largest errors of c2 u^2 and c3 u^3 at u = 1, in detector pixels.
+    measured
+        False where the scale is nominal and may lie beyond these limits.
     """
 
     coefficients: NDArray[np.float64]
     shift: float = 160.0
     stretch: float = 0.025
     bend: tuple[float, float] = (15.0, 12.0)
+    measured: bool = True
 
     def wavelength(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected wavelength in Angstrom at positions in detector pixels."""

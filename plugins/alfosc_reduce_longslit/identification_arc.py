@@ -20,13 +20,19 @@ from alfosc_reduce_longslit.identification_expectation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from astropy.io.fits import Header
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from alfosc_reduce.instrument import Instrument
 
 LEAST_SCORE = 9.0
 LEAST_MARGIN = 8.0
+STERN_SCORE, STERN_MARGIN, STERN_SHARE, STERN_LIGHT = 25.0, 20.0, 0.7, 0.93
+"""What is asked where the scale was never measured and may lie beyond what is searched: also that so many of the lines
+found, and so much of their light, are identified. A scale that is right in part only passes for right else."""
 SURE = 40.0
 """Odds (logarithm) at which no other guess of the lamps' brightness is tried."""
 FEWEST = 8
@@ -100,8 +106,9 @@ def identify_arc(
     title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
     expectation = expectation_of(disperser, axis)
     match, known = _best_match(found, axis, catalogues, limits, expectation)
-    if not is_certain(match):
-        raise _doubt(match, header, disperser.name, len(found))
+    if not is_certain(match, None if expectation.measured else len(found)):
+        doubtful = IdentifiedArc(axis, found, known, match, title)
+        raise DataError(_doubt(match, header, disperser.name, len(found)), _evidence(spectrum, doubtful, expectation))
     return IdentifiedArc(axis, found, known, match, title)
 
 
@@ -138,13 +145,33 @@ def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> 
     return known.take(np.sort(strongest))
 
 
-def is_certain(match: Identification) -> bool:
-    """Say whether a match is beyond doubt: enough lines, far from chance, and far from any other match."""
-    return len(match.found) >= FEWEST and match.score >= LEAST_SCORE and match.margin >= LEAST_MARGIN
+def is_certain(match: Identification, found: int | None = None) -> bool:
+    """Say whether a match is beyond doubt: enough lines, far from chance, and far from any other match.
+
+    Parameters
+    ----------
+    match
+        The best one.
+    found
+        The number of lines found, where nothing better than a table of nominal dispersions says what to expect.
+    """
+    if found is None:
+        return len(match.found) >= FEWEST and match.score >= LEAST_SCORE and match.margin >= LEAST_MARGIN
+    whole = len(match.found) >= max(FEWEST, STERN_SHARE * found) and match.completeness >= STERN_LIGHT
+    return whole and match.score >= STERN_SCORE and match.margin >= STERN_MARGIN
 
 
-def _doubt(match: Identification, header: Header, grism: str, found: int) -> DataError:
-    return DataError(
+def _evidence(
+    spectrum: NDArray[np.float64], doubtful: IdentifiedArc, expectation: Expectation
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the figure of an arc that is refused; nothing is drawn unless somebody asks for it."""
+    from alfosc_reduce_longslit.identification_figures import doubtful_lines
+
+    yield "refused", doubtful_lines(spectrum, doubtful, expectation)
+
+
+def _doubt(match: Identification, header: Header, grism: str, found: int) -> str:
+    return (
         f"arc {_name(header)}: its lines cannot be identified beyond doubt as {header.get('LAMP', 'these lamps')} "
         f"through {grism}: the best of all matches explains {len(match.found)} of {found} lines, with odds of "
         f"e^{match.score:.0f} against chance and e^{match.margin:.0f} against the next best (e^{LEAST_SCORE:.0f} and "

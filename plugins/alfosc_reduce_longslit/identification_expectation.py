@@ -76,7 +76,7 @@ def expectation_of(disperser: Disperser, axis: Axis) -> Expectation:
         return Expectation(np.array(disperser.scale, np.float64), shift=160.0 + more)
     middle, dispersion = float(np.mean(disperser.wavelengths)), disperser.dispersion
     usual = np.array([middle, dispersion * UNIT, 0.045 * dispersion * UNIT, -0.01 * dispersion * UNIT])
-    return Expectation(usual, shift=300.0 + more, stretch=0.06, bend=(40.0, 25.0))
+    return Expectation(usual, shift=300.0 + more, stretch=0.12, bend=(40.0, 25.0), measured=False)
 
 
 def lamps_of(header: Header, given: str = "") -> list[str]:

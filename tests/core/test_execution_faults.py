@@ -41,6 +41,14 @@ def test_failure_is_told_and_blocks_descendants_only(reduce_night: Reduce, kind:
     assert not (run.folder / "reduced/HZ_44/HZ_44_G4_1.0_spec2d.fits").exists()
 
 
+def test_figures_that_an_error_brings_are_published_until_it_is_mended(reduce_night: Reduce) -> None:
+    run = reduce_night(*fault("refuse"))
+    figure = run.folder / "reduced/figures/HZ_44/touch_toy5_zeros.png"
+    assert figure.stat().st_size > 100
+    assert reduce_night(*fault("refuse")).code == 1 and figure.exists()
+    assert reduce_night().code == 0 and not figure.exists()
+
+
 def test_traceback_of_an_unexpected_error_is_in_the_log_and_not_on_the_terminal(
     reduce_night: Reduce, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.arc_lines import find_lines
@@ -102,6 +104,47 @@ def test_a_mirrored_arc_is_refused() -> None:
     spectrum, _, header = synthetic(4, 4)
     with pytest.raises(DataError, match="beyond doubt"):
         identify_arc(spectrum[::-1], header, INSTRUMENT)
+
+
+def test_a_refused_arc_can_be_looked_at() -> None:
+    spectrum, _, header = synthetic(4, 4)
+    with pytest.raises(DataError, match="beyond doubt") as refusal:
+        identify_arc(spectrum[::-1], header, INSTRUMENT)
+    assert [name for name, _ in refusal.value.figures] == ["refused"]
+    again = pickle.loads(pickle.dumps(refusal.value))
+    assert str(again) == str(refusal.value)
+
+
+def nominal(grism: int, seed: int, off: float):
+    """An arc of a grism that was never measured, its dispersion off by a share: spectrum, wavelengths, header."""
+    rng = np.random.default_rng([grism, seed])
+    header = fits.Header(
+        {"GRISM": f"Grism_#{grism}", "LAMP": "He+Ne", "OBJECT": "arc", "DISPPIX0": 1.0, "DISPSTEP": 1.0}
+    )
+    disperser = INSTRUMENT.disperser(header)
+    dispersion, pixel = disperser.dispersion * (1 + off), np.arange(2052)
+    u = (pixel - 1026) / 1000
+    wave = np.mean(disperser.wavelengths) + 1000 * dispersion * (u + 0.04 * u**2 - 0.01 * u**3)
+    table = INSTRUMENT.lamp_lines(["He", "Ne"])
+    strength = np.asarray(table["strength"]) * rng.lognormal(0, 0.5, len(table))
+    place = np.interp(table["wavelength"].value, wave, pixel, left=-99, right=-99)
+    spectrum, profile = np.full(len(wave), 200.0), LineProfile(WIDTH, 0.4)
+    for x, light in zip(place[place > 20], strength[place > 20] / strength[place > 20].max() * 4e5, strict=True):
+        near = slice(max(int(x) - 12, 0), int(x) + 13)
+        spectrum[near] += light * profile(pixel[near] - x)
+    return rng.poisson(np.minimum(spectrum, 1.2e5)) + rng.normal(0, 6, len(wave)), wave, header
+
+
+@pytest.mark.parametrize("off", [0.0, -0.1, 0.2])
+@pytest.mark.parametrize("grism", [6, 14, 15, 16])
+def test_a_grism_that_was_never_measured_is_solved_rightly_or_refused(grism: int, off: float) -> None:
+    spectrum, wave, header = nominal(grism, 1, off)
+    try:
+        result = identify_arc(spectrum, header, INSTRUMENT)
+    except DataError as refusal:
+        assert off, refusal
+    else:
+        assert error_of(result, wave) < 1.0
 
 
 def test_an_unknown_lamp_is_asked_for() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,16 @@ def _raise(image: CCDData, places: str) -> Any:
 
 
 def _refuse(image: CCDData, places: str) -> Any:
-    raise DataError("toy: nothing but zeros; leave this frame out")
+    raise DataError("toy: nothing but zeros; leave this frame out", _evidence())
+
+
+def _evidence() -> Iterator[tuple[str, Any]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1, 1), dpi=50)
+    figure.subplots().plot([0, 1])
+    yield "zeros", figure
+    raise ValueError("the second figure fails")
 
 
 def _wrong(image: CCDData, places: str) -> Any:
