@@ -152,7 +152,7 @@ def drift_table(drift: Drift, offsets: Offsets) -> QTable:
     shift, slope = (*drift.coefficients, 0.0, 0.0)[:2]
     errors = (*np.sqrt(np.diag(drift.covariance)), 0.0, 0.0)[:2]
     table.meta.update(
-        kind=drift.kind, reference=drift.reference, shift=float(shift), slope=float(slope),
+        kind=drift.kind, agrees=drift.agrees, reference=drift.reference, shift=float(shift), slope=float(slope),
         shift_error=float(errors[0]), slope_error=float(errors[1]), scatter=drift.scatter,
     )  # fmt: skip
     return table
@@ -181,16 +181,18 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
 def _tell(image: CCDData, drift: Drift, offsets: Offsets) -> None:
     """Say what was done, and where nothing could be done, why."""
     name = image.header.get("FILENAME", "frame")
-    if drift.kind == "none":
+    if drift.agrees:
+        _log.info("%s: the night-sky lines lie where the arc puts them; its wavelengths stay as they are.", name)
+    elif drift.kind == "none":
         bright = int(np.sum(offsets.error < 0.15))
         _log.warning(
             "%s: the night-sky lines of this exposure (%g s) do not tell how far it lies from the arc "
             "(%d groups of lines can be measured); the arc's wavelengths stay as they are.",
             name, float(image.header.get("EXPTIME", 0)), bright,
         )  # fmt: skip
-        return
-    shift, slope = (*drift.coefficients, 0.0)[:2]
-    _log.info(
-        "%s: wavelengths moved by %+.3f pixels at %.0f Angstrom and %+.3f pixels in %.0f Angstrom, from %d groups of "
-        "night-sky lines.", name, shift, drift.reference, slope, UNIT, int(drift.used.sum()),
-    )  # fmt: skip
+    else:
+        shift, slope = (*drift.coefficients, 0.0)[:2]
+        _log.info(
+            "%s: wavelengths moved by %+.3f pixels at %.0f Angstrom and %+.3f pixels in %.0f Angstrom, from %d groups "
+            "of night-sky lines.", name, shift, drift.reference, slope, UNIT, int(drift.used.sum()),
+        )  # fmt: skip

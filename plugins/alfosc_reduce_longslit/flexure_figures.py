@@ -60,7 +60,7 @@ def _name_lines(axes: Any, table: QTable, used: Any, limit: float) -> None:
 def _told(table: QTable) -> str:
     meta = table.meta
     if meta["kind"] == "none":
-        return "nothing applied: the lines do not tell"
+        return "nothing applied: the lines " + ("agree with the arc" if meta.get("agrees") else "do not tell")
     text = f"{meta['shift']:+.3f} ± {meta['shift_error']:.3f} px at {meta['reference']:.0f} Å"
     slope = f", {meta['slope']:+.3f} ± {meta['slope_error']:.3f} px in 1000 Å" if meta["kind"] != "shift" else ""
     return f"applied: {text}{slope}"

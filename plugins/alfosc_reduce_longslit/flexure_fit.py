@@ -45,6 +45,8 @@ class Drift:
         Which offsets took part, shape (n,).
     left_out
         Offsets less those expected without the whole system they belong to, in pixels, shape (n,).
+    agrees
+        True if the lines were good enough and lie where the arc puts them, so that nothing is to be done.
     """
 
     coefficients: NDArray[np.float64]
@@ -53,6 +55,7 @@ class Drift:
     scatter: float
     used: NDArray[np.bool_]
     left_out: NDArray[np.float64]
+    agrees: bool = False
 
     @property
     def kind(self) -> str:
@@ -90,9 +93,10 @@ def fit_drift(offsets: Offsets, known: NDArray[np.float64]) -> Drift:
     usable = np.isfinite(error) & (error < WORST)
     wave = offsets.wavelength
     reference = float(np.average(wave[usable], weights=1 / error[usable] ** 2)) if usable.any() else 0.0
-    nothing = Drift(np.zeros(0), np.zeros((0, 0)), reference, 0.0, np.zeros(len(wave), bool), offsets.offset)
     fits = [_fitted(offsets, error, usable, reference, terms) for terms in (1, 2)]
     sure = [fit for fit in fits if fit is not None and _is_sure(fit, wave[usable])]
+    unused = np.zeros(len(wave), bool)
+    nothing = Drift(np.zeros(0), np.zeros((0, 0)), reference, 0.0, unused, offsets.offset, agrees=bool(sure))
     return min((nothing, *sure), key=lambda drift: _surprise(drift, error))
 
 

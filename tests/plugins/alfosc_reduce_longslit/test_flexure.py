@@ -103,6 +103,15 @@ def test_a_short_exposure_keeps_the_wavelengths_of_the_arc_and_says_so(caplog) -
     assert "the arc's wavelengths stay as they are" in caplog.text
 
 
+def test_lines_that_lie_where_the_arc_puts_them_move_nothing() -> None:
+    wave = np.linspace(5600, 9000, 20)
+    offset = np.random.default_rng(3).normal(0, 0.02, 20)
+    names = np.array([f"OH {i // 2}" for i in range(20)])
+    drift = fit_drift(Offsets(wave, offset - offset.mean(), np.full(20, 0.02), names), np.zeros(20))
+    assert drift.kind == "none"
+    assert drift.agrees
+
+
 def test_a_faint_sky_gives_a_shift_at_most() -> None:
     kinds = {
         STEP(image=exposure(0.3, 0.0, light=0.02, seed=seed), wavelengths=arc_solution()).flexure.meta["kind"]
