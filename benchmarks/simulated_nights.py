@@ -278,14 +278,14 @@ def measure_target(products: Products, truth: Any, file: str, level: str) -> Fou
     columns = spectrum.meta["columns"]
     # An error of the gain scales electrons alike everywhere and cancels in the flux; it is reported by itself.
     true["electrons"] *= float(spectrum.meta["header"]["GAIN"]) / truth.gain
-    pull = (flux - true["electrons"]) / error
-    box = (columns["FLUX_BOX"].value - true["electrons"]) / columns["ERR_BOX"].value
+    pull = over(flux - true["electrons"], error)
+    box = over(columns["FLUX_BOX"].value - true["electrons"], columns["ERR_BOX"].value)
     miss = (spectrum.spectral_axis.value - true["wavelength"]) / np.gradient(true["wavelength"])
     total = true["electrons"][good].sum()
     ratio, scatter = flux_error(products, truth, file, level)
     return Found(
         level=level,
-        signal_to_noise=float(np.median((flux / error)[good])),
+        signal_to_noise=float(np.median(over(flux, error)[good])),
         optimal=Pulls(pull[good]),
         boxcar=Pulls(box[good]),
         on_lines=Pulls(pull[good & on_lines(true["sky"])]),
@@ -299,6 +299,11 @@ def measure_target(products: Products, truth: Any, file: str, level: str) -> Fou
         flux_ratio=ratio,
         flux_scatter=scatter,
     )
+
+
+def over(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return a difference over its error, 0 for pixels without one (they are flagged)."""
+    return np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
 
 
 def aligned(truth: Any, file: str, spectrum: Any) -> dict[str, np.ndarray]:

@@ -50,8 +50,8 @@ def test_the_nights_hold_every_setting_that_is_promised() -> None:
 @pytest.mark.parametrize("method", ["optimal", "boxcar"])
 def test_flux_less_truth_over_error_is_standard_normal(report: Any, method: str) -> None:
     pulls = np.concatenate([getattr(target, method).values for target in report.targets])
-    # 2700 pixels and more: standard errors below 0.02.
-    assert pulls.size > 2700
+    # Standard errors below 0.022 and 0.016.
+    assert pulls.size > 2000
     assert abs(pulls.mean()) < 0.1
     assert abs(pulls.std() - 1) < 0.1
 
