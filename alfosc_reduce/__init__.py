@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alfosc_reduce.products.loaders import announce
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -51,3 +53,6 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+announce()

@@ -2,8 +2,6 @@
 
 A spectrum of ours keeps its FITS header in ``meta["header"]``, its flags in ``meta["flags"]``, and what else was
 measured at each wavelength (sky, boxcar flux, ...) as quantities in ``meta["columns"]``.
-
-Importing this module teaches ``specutils`` to read our files (`alfosc_reduce.products.loaders`).
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.flags import Flag, mask_of
-from alfosc_reduce.products.loaders import announce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from numpy.typing import ArrayLike, NDArray
     from specutils import Spectrum
-
-announce()
 
 
 def make_spectrum(
