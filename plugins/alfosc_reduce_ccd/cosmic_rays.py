@@ -125,12 +125,14 @@ def _sharp(
     """Return what L.A.Cosmic finds: pixels with a Laplacian that no light through the optics has."""
     from astroscrappy import detect_cosmics
 
-    # It leaves the border of a frame alone, so the frame is given another one.
+    # It leaves the border of a frame alone, so the frame is given another one. It leaves alone what touches a masked
+    # pixel, too: bad pixels are given as the light that should be there instead.
     image, background, invar = (
-        np.pad(a.astype(np.float32, copy=False), _BORDER, "reflect") for a in (data, light, variance)
+        np.pad(a.astype(np.float32, copy=False), _BORDER, "reflect")
+        for a in (np.where(bad, light, data), light, variance)
     )
     found, _ = detect_cosmics(
-        image, inmask=np.pad(bad, _BORDER, "reflect"), inbkg=background, invar=invar, gain=1.0, readnoise=noise,
+        image, inbkg=background, invar=invar, gain=1.0, readnoise=noise,
         satlevel=np.inf, sigclip=threshold, sigfrac=_NEIGHBOURS, objlim=_CONTRAST, niter=_ITERATIONS, sepmed=True,
         cleantype="meanmask",
     )  # fmt: skip

@@ -87,6 +87,17 @@ def test_hits_on_the_border_are_found(electrons):
     assert found[0, 100:110].all() and found[NY - 1, 300] and found[50, 0] and found[60, NX - 1]
 
 
+def test_hits_beside_a_masked_column_are_found(electrons):
+    rng = np.random.default_rng(5)
+    data = rng.poisson(sky()) + rng.normal(0, NOISE, (NY, NX))
+    flags = np.zeros((NY, NX), np.int16)
+    data[60], flags[60] = data[60] + 280, Flag.BAD_PIXEL
+    data[59, 50] += 24000
+    data[61, 120] += 900
+    found = flags_of(STEP(electrons(data, flags=flags))) & Flag.COSMIC_RAY
+    assert found[59, 50] and found[61, 120] and not found[60].any()
+
+
 def test_model_of_the_light_ignores_cosmic_rays_and_follows_lines():
     rng = np.random.default_rng(46)
     light = sky() + star(8000.0)
