@@ -11,7 +11,7 @@ import pkgutil
 import re
 import shlex
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -58,6 +58,21 @@ def run_shell(block: Block, page: Path) -> None:
             assert not ended.value.code, f"{page.name}:{number}: {line} ended with {ended.value.code}"
 
 
+def plan_with(block: Block) -> None:
+    """Check a piece of TOML; one of a recipe also against what is installed and the frames at hand."""
+    data = tomllib.loads(block.text)
+    if not data.keys() & {"input", "steps", "limits"}:
+        return
+    head = "" if "extends" in data else 'extends = "alfosc:spec"\n'
+    if "files" not in data.get("input", {}):
+        block = replace(block, text=block.text.replace("[input]\n", "") if "input" in data else block.text)
+        head += '[input]\nfiles = ["raw"]\ntable = "frames.ecsv"\n'
+    Path("example.toml").write_text(head + block.text, "utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "example.toml"])
+    assert not ended.value.code, block.text
+
+
 def python_of(block: Block, page: Path) -> object:
     return compile("\n" * (block.line - 1) + block.text, str(page), "exec")
 
@@ -75,7 +90,7 @@ def test_the_examples_of_a_page_work(page: Path, in_demo: Path) -> None:
             case "python":
                 exec(python_of(block, page), names)
             case "toml":
-                tomllib.loads(block.text)
+                plan_with(block)
 
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(alfosc_reduce.__path__, "alfosc_reduce."))
