@@ -98,7 +98,8 @@ def choose(wired: WiredInput, found: Sequence[Item], here: Mapping[str, str], ti
         names = ", ".join(item.name for item in preferred)
         raise MatchError(f"{wired.port.name}: {len(preferred)} candidates ({names}); set match, or pick = 'nearest'")
     best = min(preferred, key=lambda item: (abs(item.time - time), item.name))
-    chosen = len(found) > 1 or bool(wired.source.prefer)
+    own = "frame" in best.coordinates and best.coordinates.get("frame") == here.get("frame")
+    chosen = not own and (len(found) > 1 or bool(wired.source.prefer))
     return Choice(best, _reason(best, here, time, wired) if chosen else "", _compromise(best, here, missed))
 
 

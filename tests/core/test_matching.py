@@ -97,6 +97,12 @@ def test_reason_and_compromise_are_sentences() -> None:
     assert choose(ARC, [found[1]], HERE, 1.0).reason == "y (12.0 h before)"
 
 
+def test_what_was_made_of_the_frame_itself_needs_no_reason() -> None:
+    found = [item("sky[a]", frame="a"), item("sky[b]", frame="b")]
+    best = choose(wired(), found, HERE, 0.0)
+    assert chosen(best) == "sky[a]" and not best.reason
+
+
 def test_gathering_takes_all_that_match_in_time_order() -> None:
     found = [item("c", 3, grism="G4"), item("a", 1, grism="G4"), item("b", 2, grism="G7")]
     items = choose(wired(many=True, match=["grism"]), found, HERE, 0.0).items
