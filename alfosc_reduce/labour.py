@@ -134,8 +134,8 @@ def _evidence(error: ReductionError, store: Store, order: Order) -> tuple[str, .
     """Save the figures that an error brings and return their files; the first that fails is the last tried."""
     files: list[str] = []
     with suppress(Exception):
-        folder = store.scrap(order.key)
         for figure in getattr(error, "figures", ()):
+            folder = store.scrap(order.key)
             files += [str(folder / f"{name}.png") for name in draw([figure], folder)]
     return tuple(files)
 
