@@ -14,7 +14,7 @@ _MAXIMUM_PIECES = 12
 _REJECT = 4.5
 _BESIDE_END = 10
 _MENDED = 0.25
-_MOST_FALSE = 3
+_MOST_FALSE = 8
 
 # A whole standard error, the usual rule, makes curves too stiff: 0.34 % from the truth of simulated nights, not 0.31 %.
 _PATIENCE = 0.5
