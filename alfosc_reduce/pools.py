@@ -14,12 +14,8 @@ from typing import Any
 
 from alfosc_reduce.errors import ConfigurationError
 
-_ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    # The planes of a frame go back to the system when they are freed, instead of waiting in every worker.
-    **dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "131072"),
-}
-"""What workers find in their environment: one thread each for linear algebra, and little idle memory."""
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+"""What workers find in their environment: one thread each for linear algebra."""
 
 Opener = Callable[[], Executor]
 
