@@ -42,8 +42,8 @@ class Flag(IntFlag):
     """Part of the light was lost to masked pixels; corrected for with the profile."""
     NEGATIVE_WRAPPED = 8192
     """A negative value wrapped around by the unsigned raw format, mended; the pixel is usable."""
-    OUTSIDE_SLIT = 16384
-    """Beyond an end of the slit: no light of the sky arrives there."""
+    OUTSIDE_FIELD = 16384
+    """Beyond an end of the slit, or in a vignetted corner of an image: no light of the sky arrives there."""
 
 
 UNUSABLE = (
@@ -54,7 +54,7 @@ UNUSABLE = (
     | Flag.OUTSIDE_CALIBRATION
     | Flag.NOT_FINITE
     | Flag.REJECTED
-    | Flag.OUTSIDE_SLIT
+    | Flag.OUTSIDE_FIELD
 )
 """The flags that make a pixel unusable: the mask of a product is ``(flags & UNUSABLE) != 0``."""
 

@@ -85,8 +85,8 @@ def usable(image: CCDData) -> NDArray[np.bool_]:
 
 
 def rows_on_slit(image: CCDData) -> slice:
-    """Return the rows from the first to the last that has a pixel on the slit (without flags ``OUTSIDE_SLIT``: all)."""
+    """Return the rows from the first to the last that has a pixel on the slit (without flags ``OUTSIDE_FIELD``: all)."""
     if image.flags is None:
         return slice(0, image.shape[0])
-    lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_SLIT)) == 0, axis=1))
+    lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_FIELD)) == 0, axis=1))
     return slice(int(lit[0]), int(lit[-1]) + 1) if lit.size else slice(0, image.shape[0])

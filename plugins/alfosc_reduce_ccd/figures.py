@@ -163,7 +163,7 @@ def flat_figure(flat: CCDData) -> Figure:
 
 
 def _flat_title(flat: CCDData, flags: NDArray[np.integer]) -> str:
-    outside = (flags & int(Flag.OUTSIDE_SLIT)) != 0
+    outside = (flags & int(Flag.OUTSIDE_FIELD)) != 0
     share = 100 * np.mean((flags[~outside] & int(Flag.NO_FLAT)) != 0) if not outside.all() else 100.0
     bad = np.count_nonzero(flags & int(Flag.BAD_PIXEL))
     text = f"Flat of {flat.meta['NCOMBINE']} frames: {share:.0f} % without lamp light (blank), {bad} bad pixels"

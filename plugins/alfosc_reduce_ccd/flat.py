@@ -55,7 +55,7 @@ class CombineFlat(Step):
         -------
         CCDData
             1 with ``NO_FLAT`` where there is too little light, or it is not the lamp's light of that wavelength;
-            ``BAD_PIXEL`` where the response is below 0.5 or above 2; ``OUTSIDE_SLIT`` beyond the ends of the slit.
+            ``BAD_PIXEL`` where the response is below 0.5 or above 2; ``OUTSIDE_FIELD`` beyond the ends of the slit.
 
         Raises
         ------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CARRIED = Flag.BAD_PIXEL | Flag.NO_FLAT | Flag.NOT_FINITE | Flag.OUTSIDE_SLIT
+CARRIED = Flag.BAD_PIXEL | Flag.NO_FLAT | Flag.NOT_FINITE | Flag.OUTSIDE_FIELD
 """Flags of the flat that hold for the frame, too."""
 
 

@@ -93,7 +93,7 @@ def flag_ends(light: NDArray[np.floating], flags: NDArray[np.int16], header: Hea
     ends = slit_ends(light, MARGIN / abs(float(header.get("SLITSTEP", 1))))
     if ends is None:
         return
-    flags[ends.outside(len(flags))] |= np.int16(Flag.OUTSIDE_SLIT)
+    flags[ends.outside(len(flags))] |= np.int16(Flag.OUTSIDE_FIELD)
     middle = light.shape[1] // 2
     header["SLITROW1"] = (int(ends.first[middle]), "first row (0-based) on the slit, middle column")
     header["SLITROW2"] = (int(ends.last[middle]), "last row on the slit, middle column")

@@ -143,7 +143,7 @@ def _image(image: CCDData, grid: WavelengthGrid, found: Resampled, rows: slice) 
     """Return the rectified frame; rows beyond the slit hold 0 and say so."""
     width = np.diff(grid.edges())
     data, variance = (np.zeros((image.shape[0], grid.size), np.float32) for _ in range(2))
-    flags = np.full(data.shape, int(Flag.OUTSIDE_SLIT), np.int16)
+    flags = np.full(data.shape, int(Flag.OUTSIDE_FIELD), np.int16)
     data[rows], variance[rows], flags[rows] = found.data / width, found.variance / width**2, found.flags
     return make_image(
         data,

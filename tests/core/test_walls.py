@@ -19,12 +19,24 @@ GUESTS = PLUGINS | INSTRUMENTS | STRANGERS
 OFFERED = {
     "alfosc_reduce",
     *(f"alfosc_reduce.{name}" for name in (
-        "errors", "flags", "images", "instrument", "parameters", "products", "registry", "spectra", "step", "testing",
+        "catalog", "errors", "flags", "images", "instrument", "parameters", "products", "registry", "spectra", "step", "testing",
     )),
 }  # fmt: skip
 """What the core offers to plugins; the rest is how it works inside."""
 
-HEAVY = ("astropy.io", "astropy.nddata", "astropy.table", "scipy", "specutils", "matplotlib", "astroscrappy", "ccdproc")
+HEAVY = (
+    "astropy.io",
+    "astropy.nddata",
+    "astropy.table",
+    "scipy",
+    "specutils",
+    "matplotlib",
+    "astroscrappy",
+    "ccdproc",
+    "photutils",
+    "pyvo",
+    "reproject",
+)
 
 
 def imports(package: Path) -> Iterator[tuple[Path, str, str]]:

@@ -57,9 +57,9 @@ def test_unusable_rows_at_the_edge_are_no_end():
 def test_the_flag_goes_from_the_flat_to_the_frame(electrons):
     frames = [electrons(noisy(slit(80, 610)) + i, FILENAME=f"flat{i}.fits") for i in range(3)]
     flat = CombineFlat()(frames)
-    outside = (flags_of(flat) & Flag.OUTSIDE_SLIT) != 0
+    outside = (flags_of(flat) & Flag.OUTSIDE_FIELD) != 0
     assert outside[:80].all() and not outside[95:595].any() and outside[611:].all()
     assert 80 < flat.meta["SLITROW1"] < 95 and 595 < flat.meta["SLITROW2"] < 611
     science = DivideFlat()(electrons(np.full((NY, NX), 100.0)), flat)
-    assert np.array_equal((flags_of(science) & Flag.OUTSIDE_SLIT) != 0, outside)
+    assert np.array_equal((flags_of(science) & Flag.OUTSIDE_FIELD) != 0, outside)
     assert science.mask[outside].all()

@@ -106,7 +106,7 @@ def test_an_object_near_an_end_is_extracted_right(reduced):
 
 def test_the_rectified_frame_knows_the_ends(reduced):
     straight = get_step("rectify")()(reduced.image, reduced.arc)
-    outside = (np.asarray(straight.flags) & Flag.OUTSIDE_SLIT) != 0
+    outside = (np.asarray(straight.flags) & Flag.OUTSIDE_FIELD) != 0
     rows = rows_on_slit(reduced.image)
     assert (
         outside[: rows.start].all() and outside[rows.stop :].all() and not outside[rows.start + 4 : rows.stop - 4].any()

@@ -1,0 +1,1 @@
+"""Reference catalogues: services of the Virtual Observatory, and files."""

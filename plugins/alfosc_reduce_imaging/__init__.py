@@ -1,0 +1,1 @@
+"""Steps on images: flats, fringes, registration, combination, sources, astrometry, photometry, new sources."""

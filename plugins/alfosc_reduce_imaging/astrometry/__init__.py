@@ -1,0 +1,1 @@
+"""Where on the sky an image points."""

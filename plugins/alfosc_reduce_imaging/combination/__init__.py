@@ -1,0 +1,1 @@
+"""Exposures of one field made into one image."""

@@ -1,0 +1,1 @@
+"""Fringes of thin detectors in the red."""

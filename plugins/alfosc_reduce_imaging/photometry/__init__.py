@@ -1,0 +1,1 @@
+"""Magnitudes: zero points, forced photometry, light curves."""

@@ -1,0 +1,1 @@
+"""Frames of one field laid on each other by their stars."""

@@ -1,0 +1,1 @@
+"""The light of stars: background, detection, shape, point spread function."""
