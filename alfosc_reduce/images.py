@@ -16,6 +16,7 @@ from alfosc_reduce.flags import Flag, mask_of
 if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.nddata import CCDData
+    from astropy.wcs import WCS
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -85,8 +86,36 @@ def usable(image: CCDData) -> NDArray[np.bool_]:
 
 
 def rows_on_slit(image: CCDData) -> slice:
-    """Return the rows from the first to the last that has a pixel on the slit (without flags ``OUTSIDE_FIELD``: all)."""
+    """Return the rows from the first to the last with a pixel on the slit (without flags ``OUTSIDE_FIELD``: all)."""
     if image.flags is None:
         return slice(0, image.shape[0])
     lit = np.flatnonzero(np.any((np.asarray(image.flags) & int(Flag.OUTSIDE_FIELD)) == 0, axis=1))
     return slice(int(lit[0]), int(lit[-1]) + 1) if lit.size else slice(0, image.shape[0])
+
+
+def wcs_of(image: CCDData) -> WCS | None:
+    """Return the celestial WCS of an image: its own attribute if it has one, else what its header says; None if none.
+
+    What astropy only notes about a header (a date it completes, a keyword it renames) is not said again here.
+    """
+    if image.wcs is not None:
+        return image.wcs if image.wcs.has_celestial else None
+    return header_wcs(image.meta)
+
+
+def header_wcs(header: Header) -> WCS | None:
+    """Return the celestial WCS that a header describes, with its distortion; None if it describes none."""
+    import warnings
+
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS, FITSFixedWarning
+
+    kinds = {str(header.get(f"CTYPE{axis}", "")).partition("-")[0] for axis in (1, 2)}
+    if kinds != {"RA", "DEC"}:
+        return None
+    cards = Header(header, copy=True)
+    for keyword in ("NAXIS", "NAXIS1", "NAXIS2"):
+        cards.remove(keyword, ignore_missing=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        return WCS(cards)

@@ -138,6 +138,8 @@ class Instrument(ABC):
     DISPSIGN    +1 if wavelength rises with the raw pixel, else -1
     PIXSCALE    arc seconds a binned pixel along the slit (images: along y)
     GRISM, SLIT, FILTER, LAMP   names as in the coordinates;  SLITWID true slit width in arc seconds
+    BAND        images: photometric band, one of U B V R I u g r i z (absent for other filters)
+    CTYPE1 ...  images: a tangential map of this array to the sky, as good as the pointing (absent if not known)
     =========== =====================================================================================================
     """
 

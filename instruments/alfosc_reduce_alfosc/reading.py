@@ -14,6 +14,7 @@ from alfosc_reduce_alfosc.keywords import frame_name, mid_exposure, number, text
 from alfosc_reduce_alfosc.raw import read_raw
 from alfosc_reduce_alfosc.readout import Readout, section_text
 from alfosc_reduce_alfosc.sky import direction, mid_air_mass
+from alfosc_reduce_alfosc.sky_map import is_celestial, keywords_of_map, sky_map
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NAME = "alfosc"
 """The entry-point name of the instrument, as written in ``INSTRUME``."""
+
+_PICTURES = {"image", "imaging_flat", "acquisition", "focus"}
 
 
 def read(path: Path) -> CCDData:
@@ -54,12 +57,14 @@ def normalised(header: Header, found: Description | None = None) -> Header:
     """
     found = found or describe(header)
     result = header.copy()
-    for keyword in ("BIASSEC", "BIASSEC2", "BIASSEC3", "TRIMSEC", "DETSEC"):
+    for keyword in ("NAXIS", "BIASSEC", "BIASSEC2", "BIASSEC3", "TRIMSEC", "DETSEC"):
         result.remove(keyword, ignore_missing=True)
     for part in (_frame(header, found), _sections(found.readout), _detector(header, found.readout), _beam(found)):
         for keyword, value in part.items():
             result[keyword] = value
     _set_pointing(result, header)
+    if found.info.kind in _PICTURES:
+        _set_map(result, header, found)
     return result
 
 
@@ -145,3 +150,16 @@ def _set_pointing(result: Header, header: Header) -> None:
         result["AIRMASS"] = (round(middle, 6), "air mass at the middle of the exposure")
     if start:
         result["AIRMASS0"] = (header["AIRMASS"], "air mass of the raw header (start)")
+
+
+def _set_map(result: Header, header: Header, found: Description) -> None:
+    """Write the photometric band, and where the pixels lie on the sky: as the raw header says, else from pointing."""
+    bands = [str(element.facts.get("band", "")) for element in found.setup.filters]
+    if len(bands) == 1 and bands[0]:
+        result["BAND"] = (bands[0], "photometric band")
+    if is_celestial(header):
+        return
+    for keyword in keywords_of_map(result):
+        result.remove(keyword)
+    for keyword, value in sky_map(header, found.readout).items():
+        result[keyword] = value

@@ -94,7 +94,7 @@ class SubtractOverscan(Step):
             logger.warning("%s has no overscan: its bias level is that of the bias frames.", name_of(image))
         flags = flags_of(image)[trim] | level_flags(data[trim], image.meta)
         pedestal = pedestal_of(scans, trim)
-        return make_image(data[trim] - pedestal, unit="adu", header=_header(image, scans), flags=flags)
+        return make_image(data[trim] - pedestal, unit="adu", header=_header(image, scans, trim), flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Show the overscan along its long axis where the curve subtracted does not follow it, else nothing.
@@ -228,8 +228,11 @@ def _stretched(scan: Overscan, cut: slice) -> NDArray[np.float64]:
     return np.asarray(scan.model[np.clip(index, 0, len(scan.model) - 1)])
 
 
-def _header(image: CCDData, scans: list[Overscan]) -> Header:
+def _header(image: CCDData, scans: list[Overscan], trim: Section) -> Header:
     header = image.meta.copy()
+    if str(header.get("CTYPE1", "")).startswith(("RA--", "DEC-")):
+        for axis, part in ((1, trim[1]), (2, trim[0])):
+            header[f"CRPIX{axis}"] = header.get(f"CRPIX{axis}", 0.0) - part.start
     for keyword in (*SECTIONS, "TRIMSEC"):
         header.remove(keyword, ignore_missing=True)
     if scans:

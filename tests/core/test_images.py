@@ -8,7 +8,7 @@ from astropy.io.fits import Header
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty
 
 from alfosc_reduce import Flag
-from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.images import flags_of, header_wcs, make_image, usable, variance_of, wcs_of
 
 
 def test_what_is_not_finite_is_flagged_and_zero() -> None:
@@ -50,3 +50,26 @@ def test_flags_are_a_copy() -> None:
 
 def test_usable_needs_finite_values() -> None:
     assert usable(CCDData(np.array([[1.0, np.nan]]), unit="adu")).tolist() == [[True, False]]
+
+
+def test_a_header_tells_its_wcs_quietly() -> None:
+    header = Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 75.0, "CRPIX1": 1.0,
+                     "CRPIX2": 1.0, "CD1_1": -1e-4, "CD2_2": 1e-4, "DATE-OBS": "2020-06-01", "NAXIS": 0})  # fmt: skip
+    found = header_wcs(header)
+    assert found is not None and header["NAXIS"] == 0
+    assert found.pixel_to_world(0, 0).dec.deg == pytest.approx(75)
+    assert header_wcs(Header({"CTYPE1": "X", "CTYPE2": "Y"})) is None
+
+
+def test_the_wcs_of_an_image_comes_before_that_of_its_header() -> None:
+    header = Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 75.0})
+    image = make_image(np.ones((3, 3)), unit="adu", header=header)
+    assert wcs_of(image).wcs.crval[1] == 75
+    image.wcs = header_wcs(_moved(header))
+    assert wcs_of(image).wcs.crval[1] == 5
+
+
+def _moved(header: Header) -> Header:
+    moved = header.copy()
+    moved["CRVAL2"] = 5.0
+    return moved

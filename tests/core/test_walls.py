@@ -19,7 +19,8 @@ GUESTS = PLUGINS | INSTRUMENTS | STRANGERS
 OFFERED = {
     "alfosc_reduce",
     *(f"alfosc_reduce.{name}" for name in (
-        "catalog", "errors", "flags", "images", "instrument", "parameters", "products", "registry", "spectra", "step", "testing",
+        "catalog", "errors", "flags", "images", "instrument", "parameters", "products", "registry", "spectra", "step",
+        "testing",
     )),
 }  # fmt: skip
 """What the core offers to plugins; the rest is how it works inside."""
