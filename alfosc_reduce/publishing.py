@@ -18,6 +18,8 @@ from alfosc_reduce.execution import Result, Run, State
 from alfosc_reduce.frames import Frame
 from alfosc_reduce.names import distinct_names, plain_ascii, safe_name
 from alfosc_reduce.plan import Plan, Task
+from alfosc_reduce.products import load
+from alfosc_reduce.products.exports import FORMATS, export
 from alfosc_reduce.replacement import replacing
 from alfosc_reduce.store import Store
 from alfosc_reduce.wiring import Origin
@@ -86,6 +88,8 @@ class Shelf:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".fits":
             _write_fits(publication, path, store)
+        elif path.suffix.lower() in FORMATS:
+            export(load(publication.source), path)
         else:
             with replacing(path) as temporary:
                 shutil.copyfile(publication.source, temporary)
@@ -127,14 +131,18 @@ def safe_coordinates(frames: Iterable[Frame]) -> SafeNames:
 
 
 def publications(output: Mapping[str, Sequence[Origin]], run: Run, names: SafeNames) -> list[Publication]:
-    """Return what the recipe's table ``output`` asks for, as far as it was made."""
-    found = []
+    """Return what the recipe's table ``output`` asks for, as far as it was made.
+
+    Where a path has several sources, the last of them that was made is taken: it stands for the earlier stages.
+    """
+    found: dict[tuple[str, str], Publication] = {}
     for template, origin in ((t, o) for t, origins in output.items() for o in origins):
         for result in _made(run):
             if result.task.step.name == origin.step and origin.admits(result.task.coordinates):
-                path = _fill(template, result.task, names)
-                found.append(Publication(path, result.key, run.store.product(result.key, origin.output), result))
-    return _distinct(found)
+                path, product = _fill(template, result.task, names), run.store.product(result.key, origin.output)
+                what = json.dumps({**result.task.coordinates, "": template}, sort_keys=True)
+                found[path, what] = Publication(path, result.key, product, result)
+    return _distinct(list(found.values()))
 
 
 def check_output(output: Mapping[str, Sequence[Origin]], plan: Plan) -> None:

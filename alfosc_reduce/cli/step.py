@@ -12,6 +12,7 @@ from alfosc_reduce.errors import ConfigurationError
 if TYPE_CHECKING:
     from alfosc_reduce.step import Step
 
+_OUTPUT = "The file to write: FITS; a table also as .ecsv, .csv, .vot, or .reg (regions for DS9)."
 _OWN = {"output", "figures", "overwrite", "instrument", "files", "help"}
 
 
@@ -87,7 +88,7 @@ def _parameter_option(parameter: Any) -> click.Option:
 def _own_options(step: type[Step]) -> list[click.Option]:
     path = click.Path(path_type=Path)
     return [
-        click.Option(["-o", "--output", "output"], type=path, required=True, help="The FITS file to write."),
+        click.Option(["-o", "--output", "output"], type=path, required=True, help=_OUTPUT),
         click.Option(
             ["--instrument", "instrument"], help="Name of the instrument; recognised from the files if not given."
         ),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from alfosc_reduce.ports import Port
     from alfosc_reduce.step import Step
 
+log = logging.getLogger(__name__)
+
 
 def parse_parameters(step: type[Step], texts: Mapping[str, str]) -> Step:
     """Return `step` with parameters given as text.
@@ -82,7 +84,7 @@ def gather(
         if "Instrument" in port.types:
             inputs[port.name] = one if port.optional else _demanded(one)
         elif port.name in paths:
-            products = [read(path, port, one) for path in paths[port.name]]
+            products = [read(path, port, one, any_camera=not instrument) for path in paths[port.name]]
             inputs[port.name] = products if port.many else products[0]
     return inputs
 
@@ -107,33 +109,43 @@ def assign(ports: Sequence[Port], files: Sequence[Path], named: Mapping[str, Any
     return paths
 
 
-def read(path: Path, port: Port, instrument: Instrument | None) -> Any:
-    """Return the product or raw frame in a file, checked against the type that the input wants."""
+def read(path: Path, port: Port, instrument: Instrument | None, *, any_camera: bool) -> Any:
+    """Return the product, raw frame, or (of `any_camera`) image or table in a file; checked for the input's type."""
     from alfosc_reduce.frames import read_header
     from alfosc_reduce.products import load
     from alfosc_reduce.products.files import KEYWORD
+    from alfosc_reduce.products.foreign import TABLES, read_table
 
-    try:
-        header = read_header(path)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    product = load(path) if KEYWORD in header else _raw(path, header, instrument)
+    if path.suffix.lower() in TABLES:
+        product = read_table(path)
+    else:
+        try:
+            header = read_header(path)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+        product = load(path) if KEYWORD in header else _raw(path, header, port, instrument, any_camera)
     kinds = {base.__name__ for base in type(product).__mro__}
     if not kinds & set(port.types) and "Any" not in port.types:
         raise DataError(f"{path}: holds a {type(product).__name__}, but the input is {port}")
     return product
 
 
-def _raw(path: Path, header: Header, instrument: Instrument | None) -> Any:
-    if instrument is None:
-        raise DataError(
-            f"{path}: neither a product nor a raw frame of an installed instrument; name one (--instrument)"
-        )
-    if not instrument.recognises(header):
-        raise DataError(
-            f"{path}: not a raw frame of {instrument.name} (INSTRUME = {header.get('INSTRUME', 'not said')})"
-        )
-    return instrument.read(path)
+def _raw(path: Path, header: Header, port: Port, instrument: Instrument | None, any_camera: bool) -> Any:
+    if instrument is not None and instrument.recognises(header):
+        return instrument.read(path)
+    if any_camera or instrument is None:
+        return _foreign(path, port)
+    raise DataError(f"{path}: not a raw frame of {instrument.name} (INSTRUME = {header.get('INSTRUME', 'not said')})")
+
+
+def _foreign(path: Path, port: Port) -> Any:
+    from alfosc_reduce.products.foreign import read_image, read_table
+
+    if "CCDData" in port.types:
+        return read_image(path)
+    if "QTable" in port.types:
+        return read_table(path)
+    raise DataError(f"{path}: neither a product nor a raw frame of an installed instrument; name one (--instrument)")
 
 
 def _chosen(name: str | None) -> Instrument | None:
@@ -168,7 +180,7 @@ def _installed() -> list[Instrument]:
         try:
             instruments.append(get_instrument(name))
         except ConfigurationError as error:
-            logging.getLogger(__name__).warning("left out: %s", error)
+            log.warning("left out: %s", error)
     return instruments
 
 

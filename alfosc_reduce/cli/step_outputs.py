@@ -33,10 +33,11 @@ def write(
 ) -> Iterator[str]:
     """Save the outputs (and the figures, if a folder is given) and yield a line for each thing done or measured."""
     from alfosc_reduce.products import save
+    from alfosc_reduce.products.exports import FORMATS, export
 
     outputs = (result,) if len(targets) == 1 else tuple(result)
     for product, path in zip(outputs, targets.values(), strict=True):
-        yield f"wrote {save(product, path)}"
+        yield f"wrote {export(product, path) if path.suffix.lower() in FORMATS else save(product, path)}"
     for name, value in step.quality(result, **inputs).items():
         yield f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
     if figures is not None:

@@ -227,7 +227,7 @@ def test_figures(image: Path, tmp_path: Path) -> None:
         (["{table}"], "holds a QTable, but the input is image: CCDData"),
         (["{text}"], "no FITS file"),
         (["{absent}"], "file not found"),
-        (["{other}"], "neither a product nor a raw frame of an installed instrument"),
+        (["{image}", "--table", "{other}"], "cannot be read as a table"),
         (["{other}", "--instrument", "camera"], "not a raw frame of camera"),
         (["{image}", "--instrument", "nobody"], "there is no instrument 'nobody'"),
     ],
@@ -241,6 +241,18 @@ def test_wrong_files(words: list[str], message: str, image: Path, tmp_path: Path
     }  # fmt: skip
     with pytest.raises((ConfigurationError, DataError), match=message):
         run(Scale, *(word.format(**places) for word in words), "-o", tmp_path / "out.fits")
+
+
+def test_an_image_of_any_camera_is_taken(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "other.fits", np.full((2, 2), 3.0), fits.Header({"INSTRUME": "unheard of"}))
+    run(Scale, tmp_path / "other.fits", "-o", tmp_path / "out.fits")
+    assert np.array_equal(load(tmp_path / "out.fits").data, np.full((2, 2), 6.0))
+
+
+def test_a_table_may_come_and_go_as_text(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x\n1.0\n2.0\n")
+    run(Scale, image, "--table", tmp_path / "t.csv", "-o", tmp_path / "out.fits")
+    assert np.array_equal(load(tmp_path / "out.fits").data, load(image).data * 2 + 3)
 
 
 def test_a_name_used_twice_is_refused() -> None:
