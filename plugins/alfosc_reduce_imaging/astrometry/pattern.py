@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.pattern_check import Check, checked
+from alfosc_reduce_imaging.astrometry.pattern_check import Check, Linear, Neighbours, checked, settled
 from alfosc_reduce_imaging.astrometry.pattern_limits import Limits, as_complex, middle_of, mirror
 from alfosc_reduce_imaging.astrometry.pattern_vote import Similarity, candidates_of, favourites
 
@@ -23,7 +23,9 @@ MARGIN = 3.0
 ATTEMPTS = ((30, 0, 0), (60, 0, 0), (60, 60, 0), (60, 0, 60))
 """Points that vote in turn: how many, and how many brighter ones are passed over in the list and in the reference."""
 FEWEST = 4
-"""Pairs of points below which no match is believed."""
+"""Points below which no match is looked for."""
+FINISHED = 5
+"""Places that are compared with all points, those first that suit the bright ones best."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def match_pattern(
     max_rotation: float,
     max_scale: float,
     flips: Sequence[bool] = (False,),
+    middle: tuple[float, float] | None = None,
 ) -> PatternMatch | None:
     """Find the linear map that lays one list of points over another, or None where that is not certain.
 
@@ -103,13 +106,16 @@ def match_pattern(
         As a fraction: 0.03 allows 3 % to either side.
     flips
         Whether the points are taken as they are, mirrored (x reversed), or either in turn.
+    middle
+        What the points turn and are mirrored about, and what `max_shift` is the shift of; None for the middle of the
+        box around them.
 
     Returns
     -------
     PatternMatch or None
     """
     limits = Limits(tolerance, max_shift, max_rotation, max_scale, len(flips))
-    best = best_match(xy, flux, ref_xy, ref_flux, limits, flips)
+    best = best_match(xy, flux, ref_xy, ref_flux, limits, flips, middle)
     return best.match if best.believed else None
 
 
@@ -120,15 +126,19 @@ def best_match(
     ref_flux: ArrayLike | None,
     limits: Limits,
     flips: Sequence[bool] = (False,),
+    middle: tuple[float, float] | None = None,
 ) -> Best:
     """Return the best place found, even where it is not to be believed: what a refusal is explained with."""
     points, reference = as_complex(xy), as_complex(ref_xy)
-    order, ref_order = _brightest(points, flux), _nearby(points, reference, _brightest(reference, ref_flux), limits)
+    pivot = middle_of(points) if middle is None else complex(*middle)
+    order = _brightest(points, flux)
+    ref_order = _nearby(points, pivot, reference, _brightest(reference, ref_flux), limits)
     best = Best(None, 0.0)
     if min(len(order), len(ref_order)) < FEWEST:
         return best
+    near = Neighbours(reference)
     for first, ref_first in _subsets(points, reference, order, ref_order):
-        found = _search(points, reference, first, ref_first, limits, flips)
+        found = _search(points, near, first, ref_first, limits, [(pivot, flip) for flip in flips])
         best = max(best, found, key=_strength)
         if best.believed:
             break
@@ -141,26 +151,27 @@ def _strength(best: Best) -> float:
 
 def _search(
     points: NDArray[np.complex128],
-    reference: NDArray[np.complex128],
+    near: Neighbours,
     first: NDArray[np.int64],
     ref_first: NDArray[np.int64],
     limits: Limits,
-    flips: Sequence[bool],
+    views: Sequence[tuple[complex, bool]],
 ) -> Best:
     """Let the points of one subset vote, and return the best place after a look at all points."""
-    middle = middle_of(points)
-    found: list[tuple[Similarity, Check]] = []
-    for flip in flips:
-        mirrored = mirror(points, middle) if flip else points
-        voted = candidates_of(mirrored[first], reference[ref_first], middle, limits)
+    bright = Neighbours(near.reference[ref_first])
+    begun: list[tuple[int, Similarity, Linear, NDArray[np.complex128]]] = []
+    for middle, flip in views:
+        seen = mirror(points, middle) if flip else points
+        voted = candidates_of(seen[first], bright.reference, middle, limits)
         for place in favourites(voted, limits.tolerance, limits.reach(points)):
-            check = checked(mirrored, reference, first, ref_first, place, limits)
-            if check is not None:
-                found.append((place._replace(flip=flip), check))
-    return _best_of(found, middle)
+            linear, number = settled(seen[first], bright, place, limits)
+            begun.append((number, place._replace(flip=flip), linear, seen))
+    begun.sort(key=lambda one: -one[0])
+    checks = [(place, checked(linear, place.middle, seen, near, limits)) for _, place, linear, seen in begun[:FINISHED]]
+    return _best_of([(place, check) for place, check in checks if check is not None])
 
 
-def _best_of(found: list[tuple[Similarity, Check]], middle: complex) -> Best:
+def _best_of(found: list[tuple[Similarity, Check]]) -> Best:
     """Return the most significant place, and how significant the best is that pairs other points."""
     if not found:
         return Best(None, 0.0)
@@ -170,7 +181,7 @@ def _best_of(found: list[tuple[Similarity, Check]], middle: complex) -> Best:
     rivals = [
         c.significance for _, c in found[1:] if len(taken & set(map(tuple, c.pairs.tolist()))) < 0.5 * len(c.pairs)
     ]
-    matrix, offset = check.linear.as_matrix(middle if place.flip else None)
+    matrix, offset = check.linear.as_matrix(place.middle if place.flip else None)
     match = PatternMatch(matrix, offset, check.pairs, place.votes, check.significance, check.rms)
     return Best(match, max(rivals, default=0.0))
 
@@ -197,17 +208,21 @@ def _brightest(points: NDArray[np.complex128], flux: ArrayLike | None) -> NDArra
     """Return the indices of finite points, brightest first; those without a flux come last."""
     rank = -np.arange(len(points), dtype=np.float64) if flux is None else np.asarray(flux, dtype=np.float64)
     order = np.argsort(-np.where(np.isfinite(rank), rank, -np.inf), kind="stable")
-    return np.asarray(order[np.isfinite(points[order])])
+    finite: NDArray[np.int64] = np.asarray(order[np.isfinite(points[order])], np.int64)
+    return finite
 
 
 def _nearby(
-    points: NDArray[np.complex128], reference: NDArray[np.complex128], order: NDArray[np.int64], limits: Limits
+    points: NDArray[np.complex128],
+    middle: complex,
+    reference: NDArray[np.complex128],
+    order: NDArray[np.int64],
+    limits: Limits,
 ) -> NDArray[np.int64]:
     """Keep the reference points that some allowed map can bring a point to."""
     finite = points[np.isfinite(points)]
     if not len(finite):
         return order[:0]
-    middle = middle_of(points)
     reach = np.abs(finite - middle).max() * (1 + limits.scale) + limits.shift + limits.tolerance
     return order[np.abs(reference[order] - middle) <= reach]
 

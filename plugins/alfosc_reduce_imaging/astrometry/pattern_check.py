@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.pattern_limits import as_plane, middle_of
+from alfosc_reduce_imaging.astrometry.pattern_limits import as_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,55 +56,6 @@ class Check(NamedTuple):
     rms: float
 
 
-def checked(
-    points: NDArray[np.complex128],
-    reference: NDArray[np.complex128],
-    first: NDArray[np.int64],
-    ref_first: NDArray[np.int64],
-    place: Similarity,
-    limits: Limits,
-) -> Check | None:
-    """Refine a place and say how significant it is; None if the pairs run out or the map leaves the limits.
-
-    Parameters
-    ----------
-    points, reference
-        All of them, x + iy.
-    first, ref_first
-        Indices of the bright ones, with which the refinement begins: the further apart, the fewer are paired wrongly.
-    place
-        What the vote proposed.
-    limits
-        Of the search.
-    """
-    linear = Linear(place.turn, 0j, place.centre - place.turn * middle_of(points))
-    near = Neighbours(reference[ref_first])
-    for factor in (2.0, 1.0):
-        refined = _refined(linear, points[first], near, factor * limits.tolerance)
-        if refined is None:
-            return None
-        linear = refined[0]
-    return _finished(linear, points, Neighbours(reference), limits)
-
-
-def _finished(linear: Linear, points: NDArray[np.complex128], near: Neighbours, limits: Limits) -> Check | None:
-    """Refine with all points, the radius shrinking with the scatter, and judge."""
-    radius = limits.tolerance
-    for _ in range(4):
-        refined = _refined(linear, points, near, radius)
-        if refined is None:
-            return None
-        linear, pairs, distance = refined
-        radius = float(np.clip(4 * np.median(distance), SMALLEST * limits.tolerance, limits.tolerance))
-    if not _allowed(linear, middle_of(points), limits):
-        return None
-    pairs, distance = near.pairs(linear(points), radius)
-    if len(pairs) < 3:
-        return None
-    significance = significance_of(linear(points), near, len(pairs), radius, limits, limits.reach(points))
-    return Check(linear, pairs, significance, float(np.sqrt(np.mean(distance**2))))
-
-
 class Neighbours:
     """Reference points, and which of them are nearest."""
 
@@ -129,6 +80,60 @@ class Neighbours:
         """Return how many mapped points have a reference point within the radius."""
         finite = mapped[np.isfinite(mapped)]
         return int(np.isfinite(self.tree.query(as_plane(finite), distance_upper_bound=radius)[0]).sum())
+
+
+def settled(points: NDArray[np.complex128], near: Neighbours, place: Similarity, limits: Limits) -> tuple[Linear, int]:
+    """Settle a proposed place among bright points, which lie far enough apart to be paired rightly.
+
+    Returns
+    -------
+    linear, number
+        The map through the pairs, and how many they are; less than 3 if it could not be settled.
+    """
+    linear, number = Linear(place.turn, 0j, place.centre - place.turn * place.middle), 0
+    for factor in (2.0, 1.0):
+        refined = _refined(linear, points, near, factor * limits.tolerance)
+        if refined is None:
+            return linear, 0
+        linear, number = refined[0], len(refined[1])
+    return linear, number
+
+
+def checked(
+    linear: Linear, middle: complex, points: NDArray[np.complex128], near: Neighbours, limits: Limits
+) -> Check | None:
+    """Refine a place with all points and say how significant it is.
+
+    The radius within which neighbours are pairs shrinks with their scatter. None if the pairs run out or the map leaves
+    the limits.
+
+    Parameters
+    ----------
+    linear
+        From `settled`.
+    middle
+        What the shift is measured at.
+    points
+        x + iy, shape (n,).
+    near
+        The reference.
+    limits
+        Of the search.
+    """
+    radius = limits.tolerance
+    for _ in range(4):
+        refined = _refined(linear, points, near, radius)
+        if refined is None:
+            return None
+        linear, pairs, distance = refined
+        radius = float(np.clip(4 * np.median(distance), SMALLEST * limits.tolerance, limits.tolerance))
+    if not _allowed(linear, middle, limits):
+        return None
+    pairs, distance = near.pairs(linear(points), radius)
+    if len(pairs) < 3:
+        return None
+    significance = significance_of(linear(points), near, len(pairs), radius, limits, limits.reach(points))
+    return Check(linear, pairs, significance, float(np.sqrt(np.mean(distance**2))))
 
 
 def _refined(

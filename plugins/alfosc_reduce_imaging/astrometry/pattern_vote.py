@@ -20,9 +20,10 @@ PLACES = 12
 
 
 class Similarity(NamedTuple):
-    """A map: ``turn`` (scale and rotation) about the middle of the points, which comes to lie on ``centre``."""
+    """A map: ``turn`` (scale and rotation) about ``middle``, which comes to lie on ``centre``."""
 
     turn: complex
+    middle: complex
     centre: complex
     votes: int
     flip: bool = False
@@ -132,7 +133,7 @@ def _as_places(proposals: Proposals, tolerance: float, reach: float) -> NDArray[
 
 def _similarity(place: NDArray[np.float64], middle: complex, votes: int, tolerance: float, reach: float) -> Similarity:
     growth, angle, x, y = (float(value) * tolerance for value in place)
-    return Similarity(complex(np.exp((growth + 1j * angle) / reach)), middle + complex(x, y), votes)
+    return Similarity(complex(np.exp((growth + 1j * angle) / reach)), middle, middle + complex(x, y), votes)
 
 
 def _thinned(place: NDArray[np.float64]) -> NDArray[np.float64]:
