@@ -12,12 +12,14 @@ from alfosc_reduce.products.loaders import announce
 __version__ = "0.1.0"
 
 __all__ = [
+    "Catalog",
     "ConfigurationError",
     "DataError",
     "Flag",
     "Instrument",
     "ReductionError",
     "Step",
+    "get_catalog",
     "get_instrument",
     "get_step",
     "load",
@@ -25,20 +27,23 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from alfosc_reduce.catalog import Catalog
     from alfosc_reduce.errors import ConfigurationError, DataError, ReductionError
     from alfosc_reduce.flags import Flag
     from alfosc_reduce.instrument import Instrument
     from alfosc_reduce.products import load, save
-    from alfosc_reduce.registry import get_instrument, get_step
+    from alfosc_reduce.registry import get_catalog, get_instrument, get_step
     from alfosc_reduce.step import Step
 
 _HOMES = {
+    "Catalog": "catalog",
     "ConfigurationError": "errors",
     "DataError": "errors",
     "Flag": "flags",
     "Instrument": "instrument",
     "ReductionError": "errors",
     "Step": "step",
+    "get_catalog": "registry",
     "get_instrument": "registry",
     "get_step": "registry",
     "load": "products",

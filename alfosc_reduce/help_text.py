@@ -83,6 +83,8 @@ def kind_of(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(kind_of(choice, definitions) for choice in schema["anyOf"])
     if "const" in schema or "enum" in schema:
         return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if "words" in schema:
+        return str(schema["words"])
     if "units" in schema:
         return f"quantity in {' or '.join(schema['units'])}"
     if schema.get("type") == "array":

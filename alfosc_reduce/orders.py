@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alfosc_reduce.fingerprint import code_fingerprint, digest
+from alfosc_reduce.parameters import BY_CONTENT
 from alfosc_reduce.plan import Task
-from alfosc_reduce.step import Step
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def make_order(task: Task, inputs: Mapping[str, Input | tuple[Input, ...] | None
             "owner": step.owner,
             "version": step.version,
             "code": code_of(type(step.step)),
-            "parameters": parameters,
+            "parameters": step.step.model_dump(mode="json", context=BY_CONTENT),
             "inputs": named,
             "instrument": _instrument_code(instrument, inputs, bool(step.instrument)),
         }
@@ -108,9 +108,9 @@ def make_order(task: Task, inputs: Mapping[str, Input | tuple[Input, ...] | None
     return Order(task.name, key, step.uses, parameters, inputs, (instrument, step.instrument), facts)
 
 
-def code_of(step: type[Step]) -> str:
-    """Return a hash of the packages that a step's code stands in: its own and the core."""
-    own = step.__module__.partition(".")[0]
+def code_of(plugin: type) -> str:
+    """Return a hash of the packages that the code of a step or catalogue stands in: its own and the core."""
+    own = plugin.__module__.partition(".")[0]
     return digest([code_fingerprint(own), code_fingerprint("alfosc_reduce")])
 
 

@@ -1,12 +1,21 @@
-"""Types of step parameters that carry a unit, for recipes (``"8 arcsec"``), shells and notebooks alike."""
+"""Types of step parameters beyond plain numbers: with a unit (``"8 arcsec"``), or a file a person made."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import astropy.units as u
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.fingerprint import file_digest
+
+FOLDER = "folder"
+"""Key of the validation context: the folder to which the files of a recipe are relative."""
+BY_CONTENT = {"by content": True}
+"""Context in which parameters are written for a fingerprint: a file counts by what is in it, not by its place."""
 
 
 class InUnits:
@@ -57,11 +66,55 @@ Arcsec = Annotated[u.Quantity, InUnits("arcsec", "pix")]
 Angstrom = Annotated[u.Quantity, InUnits("Angstrom")]
 """A wavelength or an interval of wavelength."""
 
+Angle = Annotated[u.Quantity, InUnits("arcmin")]
+"""An angle on the sky."""
+
 Pixels = Annotated[u.Quantity, InUnits("pix")]
 """A length on the detector, in (binned) pixels."""
 
 Minutes = Annotated[u.Quantity, InUnits("min")]
 """A time."""
+
+
+class ReadableFile:
+    """Annotation of a path to a file that exists, kept as an absolute path.
+
+    A relative path counts from the folder of the recipe, or from the current folder where there is no recipe. In the
+    fingerprint of a task the file's content stands for it: a changed file is a new result, a moved one is not.
+    """
+
+    def parse(self, value: object, info: core_schema.ValidationInfo) -> Path:
+        """Return the path; raises a validation error if there is no such file."""
+        if not isinstance(value, (str, Path)) or not str(value).strip():
+            raise PydanticCustomError("file", "{value} is not the name of a file", {"value": repr(value)})
+        folder = (info.context or {}).get(FOLDER) or Path.cwd()
+        path = Path(folder, Path(value).expanduser()).absolute()
+        if not path.is_file():
+            raise PydanticCustomError("file", "there is no file {path}", {"path": str(path)})
+        return path
+
+    def write(self, path: Path, info: core_schema.SerializationInfo) -> str:
+        """Return the path as text, or in a fingerprint the hash of the file."""
+        if not BY_CONTENT.items() <= (info.context or {}).items():
+            return str(path)
+        try:
+            return file_digest(path)
+        except DataError:
+            return "gone"  # the task that wants to read it says so
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate with `parse`, write with `write`."""
+        return core_schema.with_info_plain_validator_function(
+            self.parse, serialization=core_schema.plain_serializer_function_ser_schema(self.write, info_arg=True)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        """Describe as the name of a file."""
+        return {"type": "string", "words": "file"}
+
+
+InputFile = Annotated[Path, ReadableFile()]
+"""A file that a step reads beside its inputs: a table of a person's choices, a catalogue."""
 
 
 def to_pixels(length: u.Quantity, pixel_scale: float) -> float:

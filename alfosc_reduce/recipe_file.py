@@ -108,7 +108,8 @@ def _further_mistakes(
     told = tuple(f"[{'.'.join(map(str, location[:2]))}]" for location in locations)
     with suppress(ValidationError):
         try:
-            wire(Recipe.model_validate(without(data, locations)), RecipeFile(Recipe(), layers).place)
+            file = RecipeFile(Recipe(), layers)
+            wire(Recipe.model_validate(without(data, locations)), file.place, file.folder)
         except ConfigurationError as found:
             return [sentence for sentence in found.problems if not any(table in sentence for table in told)]
     return []

@@ -77,7 +77,7 @@ def prepare(recipe: Path, choices: Choices) -> Prepared:
         With all mistakes in the recipe, or if there are no frames.
     """
     file = read_recipe(recipe, choices.overrides)
-    wiring = wire(file.recipe, file.place)
+    wiring = wire(file.recipe, file.place, file.folder)
     night, remarks = frames_of(file)
     plan = make_plan(wiring, night.frames)
     check_output(wiring.output, plan)

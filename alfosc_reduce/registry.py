@@ -1,4 +1,4 @@
-"""Steps and instruments, found only through entry points: ours the same way as a stranger's."""
+"""Steps, instruments and catalogues, found only through entry points: ours the same way as a stranger's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from alfosc_reduce.errors import ConfigurationError, suggest
 
 if TYPE_CHECKING:
+    from alfosc_reduce.catalog import Catalog
     from alfosc_reduce.instrument import Instrument
     from alfosc_reduce.step import Step
 
 STEPS = "alfosc_reduce.steps"
 INSTRUMENTS = "alfosc_reduce.instruments"
+CATALOGS = "alfosc_reduce.catalogs"
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,17 @@ def get_instrument(name: str) -> Instrument:
     cls = _checked(INSTRUMENTS, name, load_plugin(INSTRUMENTS, name), Instrument)
     instrument: Instrument = cls()
     return instrument
+
+
+def get_catalog(name: str) -> type[Catalog]:
+    """Return the class of a reference catalogue by its entry-point name, e.g. ``get_catalog("gaia")()``."""
+    from alfosc_reduce.catalog import Catalog
+
+    cls: type[Catalog] = _checked(CATALOGS, name, load_plugin(CATALOGS, name), Catalog)
+    if getattr(cls, "name", "") != name:
+        owner = find(CATALOGS, name).owner
+        raise ConfigurationError(f"the catalogue {name!r} of {owner} calls itself {getattr(cls, 'name', '')!r}")
+    return cls
 
 
 def _checked(group: str, name: str, found: Any, base: type) -> Any:

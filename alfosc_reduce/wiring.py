@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.instrument import KINDS
+from alfosc_reduce.parameters import FOLDER
 from alfosc_reduce.ports import Port
 from alfosc_reduce.recipe import FRAMES, Recipe, Source, StepEntry
 from alfosc_reduce.registry import STEPS, find, get_step, plugins
@@ -91,6 +93,7 @@ class _Desk:
 
     recipe: Recipe
     place: Place
+    folder: Path | None = None
     classes: dict[str, type[Step]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -106,7 +109,7 @@ class Wiring:
     output: dict[str, tuple[Origin, ...]]
 
 
-def wire(recipe: Recipe, place: Place) -> Wiring:
+def wire(recipe: Recipe, place: Place, folder: Path | None = None) -> Wiring:
     """Return the wiring of a recipe.
 
     Parameters
@@ -115,6 +118,8 @@ def wire(recipe: Recipe, place: Place) -> Wiring:
         As merged from its files.
     place
         Says where a key stands, for the messages.
+    folder
+        The folder of the recipe, to which files named in parameters are relative.
 
     Raises
     ------
@@ -122,7 +127,7 @@ def wire(recipe: Recipe, place: Place) -> Wiring:
         With one sentence for each mistake: unknown steps, parameters, sources and outputs, wrong types, missing inputs,
         circles.
     """
-    desk = _Desk(recipe, place)
+    desk = _Desk(recipe, place, folder)
     for name in recipe.steps:
         _find_class(desk, name)
     steps = {name: _wire_step(desk, name) for name in desk.classes if recipe.steps[name].enabled}
@@ -175,7 +180,7 @@ def _wire_step(desk: _Desk, name: str) -> WiredStep | None:
 
 def _with_parameters(desk: _Desk, name: str, cls: type[Step], entry: StepEntry) -> Step | None:
     try:
-        return cls(**entry.params)
+        return cls.model_validate(entry.params, context={FOLDER: desk.folder})
     except ValidationError as error:
         for e in error.errors():
             key = str(e["loc"][0]) if e["loc"] else ""

@@ -1,0 +1,172 @@
+"""The reference catalogue of a field: the first of several that has what is needed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+
+from alfosc_reduce.catalog import Catalog, CatalogChoices, bands_of, check_reference
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.parameters import Angle
+from alfosc_reduce.step import Step
+from alfosc_reduce_catalogs.field import Field, field_of, position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astropy.nddata import CCDData
+    from astropy.table import QTable
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+TRANSFORMED = {"U": ("u", "g"), "B": ("g", "r"), "V": ("g", "r"), "R": ("r", "i"), "I": ("i", "z")}
+"""Bands of Sloan from which those of Bessel can be worked out."""
+
+
+class FetchCatalog(Step):
+    """Take the reference catalogue of the field of an image, from a service of the Virtual Observatory or a file.
+
+    The catalogues are tried in their order; the first that has enough stars in the field is taken. What services
+    answer is kept on disk: many frames of one field make one query, and later runs none.
+    """
+
+    catalogs: CatalogChoices = ("gaia",)  # type: ignore[assignment]
+    """Catalogues in order of preference: names, ``"file:field.ecsv"``, or tables with parameters."""
+    band_needed: bool = False
+    """Pass over catalogues without the band of the image, or, for U B V R I, the Sloan bands from which it follows."""
+    margin: Angle = 3 * u.arcmin
+    """Around the image, because the pointing may be wrong."""
+    minimum: int = 3
+    """Pass over catalogues with fewer stars than this (in the band of the image, if that is needed)."""
+    centre: str | None = None
+    """Centre of the field, ``"RA DEC"`` in degrees or as ``"hh:mm:ss dd:mm:ss"``, if the header is not to be asked."""
+    radius: Angle | None = None
+    """Radius of the field, if the header is not to be asked; the margin is not added to it."""
+
+    def __call__(self, image: CCDData) -> QTable:
+        """Return the sources in and around the field, nearest to its centre first.
+
+        Parameters
+        ----------
+        image
+            Any image with a celestial WCS in its header (an approximate one will do), or ``RA``, ``DEC``, ``PIXSCALE``.
+
+        Raises
+        ------
+        DataError
+            If the field is not known, or none of the catalogues can be had; with the reason of each.
+        """
+        field = self.field(image)
+        band = str(image.meta.get("BAND", image.meta.get("FILTER", ""))).strip() if self.band_needed else ""
+        if self.band_needed and not band:
+            raise DataError(f"{_name(image)}: the header names no band (BAND, FILTER), but band_needed is set")
+        reasons = []
+        for catalog in self.catalogs:
+            try:
+                table = fetch(catalog, field, band, self.minimum)
+            except DataError as error:
+                reasons.append(f"{catalog.name}: {error}")
+                continue
+            for reason in reasons:
+                logger.info("passed over %s", reason)
+            if not table.meta["COMPLETE"]:
+                logger.warning(
+                    "%s has more sources in this field than it gave; the faintest are missing.", catalog.name
+                )
+            return table
+        raise DataError(
+            f"{_name(image)}: no reference catalogue could be had. {' | '.join(reasons) or 'None is named.'}"
+        )
+
+    def field(self, image: CCDData) -> Field:
+        """Return the field to ask for: that of the image and a margin, or what the parameters say."""
+        if self.centre is not None and self.radius is not None:
+            return Field(position(self.centre, "centre"), self.radius)
+        found = field_of(image)
+        centre = found.centre if self.centre is None else position(self.centre, "centre")
+        return Field(centre, found.radius + self.margin if self.radius is None else self.radius, found.corners)
+
+    def figures(self, result: QTable, **inputs: Any) -> Iterable[tuple[str, Figure]]:
+        """Show the stars on the sky, with the outline of the image."""
+        from alfosc_reduce_catalogs.field_map import field_map
+
+        yield "field", field_map(result, self.field(inputs["image"]).corners, title=_title(result, inputs["image"]))
+
+    def quality(self, result: QTable, **inputs: Any) -> dict[str, float | int | str | bool | None]:
+        """Return which catalogue was taken, and how many stars it has here, how faint."""
+        band, faintest = faint_limit(result, str(inputs["image"].meta.get("BAND", "")))
+        return {
+            "catalog": result.meta["CATALOG"],
+            "release": result.meta["RELEASE"],
+            "stars": len(result),
+            "complete": result.meta["COMPLETE"],
+            "band": band,
+            "faint_limit": faintest,
+        }
+
+
+def fetch(catalog: Catalog, field: Field, band: str = "", minimum: int = 1) -> QTable:
+    """Return the sources of one catalogue in a field.
+
+    Parameters
+    ----------
+    catalog
+        Of any origin.
+    field
+        Where.
+    band
+        In which it must have magnitudes; empty for none.
+    minimum
+        How many sources it must have (with such magnitudes).
+
+    Raises
+    ------
+    DataError
+        If it does not cover the field or the band, has too few sources, or cannot be had.
+    """
+    if not catalog.covers(field.centre, field.radius):
+        raise DataError(f"covers only {catalog.footprint}")
+    wanted = bands_for(band, list(catalog.bands))
+    if band and not wanted:
+        raise DataError(f"has no magnitudes in {band} (it has: {', '.join(catalog.bands) or 'none'})")
+    table = catalog.sources(field.centre, field.radius)
+    check_reference(table)
+    usable = np.ones(len(table), bool)
+    for name in wanted:
+        usable &= np.isfinite(np.asarray(table[f"mag_{name}"])) if f"mag_{name}" in table.colnames else False
+    if usable.sum() < minimum:
+        where = f"{field.centre.to_string('hmsdms', precision=0)}, radius {field.radius.to_value('arcmin'):.1f}'"
+        having = f" with magnitudes in {' and '.join(wanted)}" if wanted else ""
+        raise DataError(f"has {usable.sum()} sources{having} around {where}; at least {minimum} are needed")
+    return table
+
+
+def bands_for(band: str, available: list[str]) -> list[str]:
+    """Return the bands that give `band`: itself, or those from which it can be worked out; none if they are lacking."""
+    if not band or band in available:
+        return [band] if band else []
+    others = TRANSFORMED.get(band, ())
+    return list(others) if others and set(others) <= set(available) else []
+
+
+def faint_limit(table: QTable, band: str) -> tuple[str, float | None]:
+    """Return `band`, or else the one that most sources have, and the magnitude that 95 % of them are brighter than."""
+    known = {name: np.isfinite(np.asarray(table[f"mag_{name}"])) for name in bands_of(table)}
+    if not known or not len(table):
+        return "", None
+    best = band if band in known and known[band].any() else max(known, key=lambda name: int(known[name].sum()))
+    values = np.asarray(table[f"mag_{best}"].value)[known[best]]
+    return best, float(np.percentile(values, 95)) if values.size else None
+
+
+def _name(image: CCDData) -> str:
+    return str(image.meta.get("FILENAME", "the image"))
+
+
+def _title(table: QTable, image: CCDData) -> str:
+    what = " ".join(str(image.meta[key]) for key in ("OBJECT", "FILTER") if image.meta.get(key))
+    return f"{what or _name(image)}: {len(table)} sources of {table.meta['CATALOG']} ({table.meta['RELEASE']})"
