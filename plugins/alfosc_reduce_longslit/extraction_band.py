@@ -44,6 +44,8 @@ class Background:
         Usable pixels, and why not.
     read_noise
         Electrons.
+    photons
+        The photon noise of so many times the sky is in the variance: 1, more where another exposure was subtracted.
     """
 
     start: int
@@ -55,6 +57,7 @@ class Background:
     good: NDArray[np.bool_]
     flags: NDArray[np.int16]
     read_noise: float
+    photons: float = 1.0
 
 
 def background_of(image: CCDData, sky: CCDData | None, traces: Traces) -> Background:
@@ -75,13 +78,14 @@ def background_of(image: CCDData, sky: CCDData | None, traces: Traces) -> Backgr
     own = np.zeros_like(data) if sky is None or sky.uncertainty is None else np.array(plain_variance(sky)[rows], float)
     own = np.where(np.isfinite(own), own, 0)
     variance = np.maximum(np.where(good, noise, 1) - own, 1e-6)
+    photons = 1 + float(image.header.get("SKYSCALE", 0))
     light = light_of_objects(data, level, read_noise, good)
-    scale = np.asarray(photon_scale(variance, level + light, read_noise), np.float64)
-    clean = np.asarray(exchange_photons(variance, level + light, level, scale), np.float64)
+    scale = np.asarray(photon_scale(variance, photons * level + light, read_noise), np.float64)
+    clean = np.asarray(exchange_photons(variance, photons * level + light, photons * level, scale), np.float64)
     floor = 0.5 * np.median(clean[good])
     clean = np.maximum(clean, np.minimum(floor, scale**2 * max(read_noise, 0.1) ** 2))
     flags = flags_of(image)[rows]
-    return Background(rows.start, data, clean, scale, level, np.sqrt(own), good, flags, read_noise)
+    return Background(rows.start, data, clean, scale, level, np.sqrt(own), good, flags, read_noise, photons)
 
 
 def rows_around(traces: Traces, ny: int) -> slice:

@@ -73,7 +73,7 @@ def extract_objects(frame: Background, traces: Traces, width: float | None = Non
         for k, member in enumerate(band.members):
             middle = float(profiles[k].fwhm(np.array([band.data.shape[1] / 2]))[0])
             box = APERTURE * middle if width is None else width
-            results[member] = _extraction(band, fit, light, k, profiles[k], box, frame.read_noise)
+            results[member] = _extraction(band, fit, light, k, profiles[k], box, (frame.read_noise, frame.photons))
     return [results[i] for i in sorted(results)]
 
 
@@ -133,13 +133,13 @@ def _extraction(
     k: int,
     profile: Profile,
     width: float,
-    read_noise: float,
+    noise: tuple[float, float],
 ) -> Extraction:
-    own = light[k]
+    (read_noise, times), own = noise, light[k]
     box, box_variance = sum_aperture(band, fit, light, k, width)
     total = np.maximum(np.sum(own, axis=0), 1e-6)
     lost = 1 - np.sum(own * fit.good, axis=0) / np.maximum(total, 1)
-    photons = np.maximum(band.sky, 0) + smooth_spectrum(fit.flux[k : k + 1], fit.variance[k : k + 1]) * own
+    photons = times * np.maximum(band.sky, 0) + smooth_spectrum(fit.flux[k : k + 1], fit.variance[k : k + 1]) * own
     ideal = 1 / np.maximum(np.sum(own**2 / np.maximum(read_noise**2 + photons, 1e-6), axis=0), 1e-12)
     return Extraction(
         flux=fit.flux[k],

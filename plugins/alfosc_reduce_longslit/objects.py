@@ -22,6 +22,7 @@ from alfosc_reduce_longslit.objects_detection import (
 )
 from alfosc_reduce_longslit.objects_trace import BlockProfiles, ObjectTrace, block_profiles, follow, trace_object
 from alfosc_reduce_longslit.products import Traces
+from alfosc_reduce_longslit.sky_nodding import negative_rows
 from alfosc_reduce_longslit.slit_part import part_on_slit, plain_variance
 
 if TYPE_CHECKING:
@@ -122,13 +123,15 @@ class TraceObjects(Step):
 def frame_of(image: CCDData) -> tuple[Frame, int]:
     """Return what a search needs, from the slit's first row to its last, and which row is the first.
 
-    Remaining cosmic rays are left out. Raises `DataError` if nothing is usable.
+    Remaining cosmic rays are left out, and the negative objects of a subtracted exposure. Raises `DataError` if nothing
+    is usable.
     """
     part = part_on_slit(image)
     if not part.good.any() or not np.isfinite(plain_variance(image)[part.rows][usable(image)[part.rows]]).all():
         name = image.header.get("FILENAME", "this frame")
         raise DataError(f"{name}: no usable pixel with a variance to find objects in; exclude the frame")
     good = without_outliers(part.data, part.variance, part.good)
+    good &= ~negative_rows(image.header, len(image.data))[part.rows, None]
     return Frame(part.data, part.variance, good), part.rows.start
 
 

@@ -16,6 +16,8 @@ WIDTHS = (2.0, 3.0, 4.5, 7.0, 10.0)
 SEEING = 2
 PROMINENCE = 0.05
 BLEND = 3.0
+COVERED = 0.3
+"""Share of the columns that a row must have to take part in the search."""
 EDGE = 5.0
 """Times the threshold that an object within its width of the first or last row needs: bias and sky are worst there."""
 
@@ -73,13 +75,14 @@ def without_outliers(
 def collapse(
     data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weighted mean of each row and its formal error, shapes (ny,)."""
+    """Return the weighted mean of each row and its formal error, shapes (ny,); infinite where little can be used."""
     # Weights follow the columns only: the photon noise of an object must not bias its own profile.
     weight = 1 / np.maximum(np.median(variance, axis=0), 1e-12).astype(np.float64)
     total = np.maximum(good @ weight, 1e-30)
     light = np.where(good, data, 0) @ weight
-    error = np.sqrt(np.where(good, variance, 0) @ weight**2) / total
-    return light / total, np.where(error > 0, error, np.inf)
+    error = np.sqrt(np.where(good, variance, 0) @ weight**2)
+    covered = total > COVERED * total.max()
+    return np.where(covered, light / total, 0), np.where(covered & (error > 0), error / total, np.inf)
 
 
 def slit_profile(data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]) -> SlitProfile:
@@ -98,7 +101,7 @@ def slit_profile(data: NDArray[np.floating], variance: NDArray[np.floating], goo
     return SlitProfile(light, error, formal / noise[:, None], float(noise[SEEING]))
 
 
-def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, float, float]]:
+def find_peaks_of(profile: SlitProfile, threshold: float, *, holes: bool = True) -> list[tuple[float, float, float]]:
     """Return (row, full width at half maximum in pixels, significance) of each object, the most significant first.
 
     Parameters
@@ -108,9 +111,11 @@ def find_peaks_of(profile: SlitProfile, threshold: float) -> list[tuple[float, f
     threshold
         Sigma, for the height of a peak and for its rise above the saddle to a brighter one. A peak must also exceed
         the deepest hole of the profile by a fifth, for structure that makes holes makes peaks as high.
+    holes
+        Whether to compare with the holes; False where they are the objects of another exposure.
     """
     found: list[tuple[float, float, float]] = []
-    deepest = -float(profile.significance.min())
+    deepest = -float(profile.significance.min()) if holes else 0.0
     maxima = _local_maxima(profile, threshold)
     for row in maxima:
         width = measured_width(profile.light, row)

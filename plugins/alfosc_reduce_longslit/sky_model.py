@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CLIPS = (np.inf, 10.0, 5.0, 4.5)
 ENOUGH = 500
 """Rows that fix the sky well enough to tell outliers and objects; the last fit uses all there are."""
+EXTRAPOLATION = 0.5
+"""How uncertain, in units of a pixel's noise, a sky may be that is carried from chosen rows along the slit."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def model_sky(
     *,
     read_noise: float,
     degree: int = 2,
+    rows: NDArray[np.bool_] | None = None,
+    own_noise: bool = True,
 ) -> SkyModel:
     """Fit the sky of a frame.
 
@@ -70,13 +74,17 @@ def model_sky(
         Electrons.
     degree
         Of the polynomial along the slit in each wavelength element.
+    rows
+        The rows to take the sky from, shape (ny,); by default those that show no object.
+    own_noise
+        Whether `variance` holds the photon noise of the data themselves, to be exchanged for that of the model.
     """
     basis = make_basis(wavelength, degree)
     data, variance = np.asarray(data, np.float32), np.asarray(variance, np.float32)
-    scale = photon_scale(variance, data, read_noise)
-    sky = _first_guess(data, usable)
+    scale = photon_scale(variance, data, read_noise) if own_noise else np.zeros_like(variance)
+    sky = _first_guess(data, usable if rows is None else usable & rows[:, None])
     noise = exchange_photons(variance, data, sky, scale)
-    blank = blank_rows((data - sky) / np.sqrt(noise), usable)
+    blank = _sky_rows(data - sky, noise, usable, rows)
     error = np.sqrt(np.median(noise, axis=0) / len(data))
     freedom = 3 * expected_freedom(basis, np.median(sky, axis=0), error)
     for clip in CLIPS:
@@ -85,11 +93,36 @@ def model_sky(
         weight = np.where(used[::step], 1 / noise[::step], np.float32(0))
         sky = evaluate(basis, fit_spline(basis.thinned(step), data[::step], weight, freedom))
         noise = exchange_photons(variance, data, sky, scale)
-        blank = blank_rows((data - sky) / np.sqrt(noise), usable)
+        blank = _sky_rows(data - sky, noise, usable, rows)
         if clip != CLIPS[-1]:
             freedom = expected_freedom(basis, sky[len(sky) // 2], error)
     model_variance = sky_variance(basis, np.where(used, 1 / noise, np.float32(0)), freedom)
     return SkyModel(sky, model_variance, noise, scale, blank, used)
+
+
+def _sky_rows(
+    residual: NDArray[np.floating],
+    noise: NDArray[np.floating],
+    usable: NDArray[np.bool_],
+    rows: NDArray[np.bool_] | None,
+) -> NDArray[np.bool_]:
+    return blank_rows(residual / np.sqrt(noise), usable) if rows is None else rows
+
+
+def supported_degree(rows: NDArray[np.bool_], degree: int) -> int:
+    """Return the largest degree up to `degree` whose polynomial the true `rows` fix on the whole slit.
+
+    Fitted to those rows, each with the same noise, it must be known everywhere to `EXTRAPOLATION` of that noise.
+    """
+    from numpy.polynomial.legendre import legvander
+
+    place = np.linspace(-1, 1, len(rows))
+    for terms in range(degree, 0, -1):
+        basis = legvander(place, terms)
+        inverse = np.linalg.pinv(basis[rows].T @ basis[rows])
+        if np.einsum("yi,ij,yj->y", basis, inverse, basis).max() < EXTRAPOLATION**2:
+            return terms
+    return 0
 
 
 def sky_variance(basis: SkyBasis, weight: NDArray[np.floating], freedom: NDArray[np.float64]) -> NDArray[np.float32]:

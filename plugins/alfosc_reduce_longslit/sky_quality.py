@@ -9,6 +9,7 @@ import numpy as np
 from alfosc_reduce.images import rows_on_slit
 from alfosc_reduce_longslit.sky_rows import blank_rows
 from alfosc_reduce_longslit.slit_part import part_on_slit
+from alfosc_reduce_longslit.slit_windows import kept_windows
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -26,7 +27,9 @@ def residuals_of(image: CCDData) -> tuple[NDArray[np.float32], NDArray[np.bool_]
     residual = np.zeros(image.shape, np.float32)
     blank = np.zeros(image.shape, bool)
     residual[part.rows] = part.data / np.sqrt(np.maximum(part.variance, 1e-12))
-    blank[part.rows] = part.good & blank_rows(residual[part.rows], part.good)[:, None]
+    chosen = kept_windows(image.header, len(image.data))
+    rows = blank_rows(residual[part.rows], part.good) if chosen is None else chosen[part.rows]
+    blank[part.rows] = part.good & rows[:, None]
     return residual, blank
 
 

@@ -19,7 +19,9 @@ WINGS = (1.5, 2.0, 3.0)
 _log = logging.getLogger(__name__)
 
 
-def blank_rows(residual: NDArray[np.floating], usable: NDArray[np.bool_], threshold: float = 5) -> NDArray[np.bool_]:
+def blank_rows(
+    residual: NDArray[np.floating], usable: NDArray[np.bool_], threshold: float = 5, *, quiet: bool = False
+) -> NDArray[np.bool_]:
     """Return true for rows without an object, shape (ny,).
 
     Parameters
@@ -31,6 +33,8 @@ def blank_rows(residual: NDArray[np.floating], usable: NDArray[np.bool_], thresh
     threshold
         Rows (means over eight ranges of wavelength, at three scales along the slit) that stand out of the common level
         by more than this many robust standard deviations hold an object; so do their neighbours down to 1.5 to 3 sigma.
+    quiet
+        Whether to say nothing where objects leave hardly any row.
     """
     from scipy.ndimage import binary_dilation, binary_propagation
 
@@ -45,10 +49,12 @@ def blank_rows(residual: NDArray[np.floating], usable: NDArray[np.bool_], thresh
     blank: NDArray[np.bool_] = ~binary_dilation(masked, iterations=3)
     if blank.mean() >= LEAST:
         return blank
-    _log.warning(
-        "Objects fill %.0f %% of the slit: the sky is taken from its faintest rows and may hold their light.",
-        100 * (1 - blank.mean()),
-    )
+    if not quiet:
+        _log.warning(
+            "Objects fill %.0f %% of the slit: the sky is taken from its faintest rows and may hold their light. Say "
+            "with windows where the sky is, or take it from another exposure.",
+            100 * (1 - blank.mean()),
+        )
     level = _running_mean(profiles[-1:], 9)[0]
     return np.asarray(level <= np.quantile(level, LEAST + 0.1))
 

@@ -42,7 +42,11 @@ class SlitPart(NamedTuple):
 
 def part_on_slit(image: CCDData) -> SlitPart:
     """Return what of a frame lies on the slit; it must have a variance."""
-    rows = rows_on_slit(image)
+    return part_of(image, rows_on_slit(image))
+
+
+def part_of(image: CCDData, rows: slice) -> SlitPart:
+    """Return some rows of a frame; it must have a variance."""
     noise = plain_variance(image)[rows]
     good = usable(image)[rows] & np.isfinite(noise)
     data = np.where(good, np.asarray(image.data)[rows], 0).astype(np.float32, copy=False)
