@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.publishing import Publication
 from alfosc_reduce.report.elements import Html, element, join, unfolding
+from alfosc_reduce.report.fields import fields_of
 from alfosc_reduce.report.numbers import all_numbers, badge, counted, judged_numbers, readable, sentences
 from alfosc_reduce.report.pictures import size_of
 from alfosc_reduce.report.spectra import is_spectrum, spectra_of
@@ -29,6 +31,7 @@ def chapter(section: Section, store: Store, pictures: Pictures) -> Html:
         element("p", ", ".join(_in_short(section)), class_="quiet"),
         wrong_and_lost(section.entries, section.cannot_run),
         _spectrum(section, store),
+        _field(section, store),
         _judged(section),
         unfolding(f"Files ({len(section.products)})", _files(section.products)) if section.products else "",
         element("h3", "Step by step") if section.steps else "",
@@ -52,14 +55,23 @@ def _judged(section: Section) -> Html:
 
 def _spectrum(section: Section, store: Store) -> Html:
     """Return the place where the script draws the spectra, with their data."""
+    return _drawn("spectrum", "plot", section, lambda: spectra_of(p for p in section.products if is_spectrum(p, store)))
+
+
+def _field(section: Section, store: Store) -> Html:
+    """Return the place where the script draws the images of the sky, with their data."""
+    return _drawn("image", "field", section, lambda: fields_of(section.products, store))
+
+
+def _drawn(what: str, kind: str, section: Section, read: Callable[[], list[dict[str, Any]]]) -> Html:
     try:
-        found = spectra_of(p for p in section.products if is_spectrum(p, store))
-    except (OSError, KeyError, ValueError) as error:
-        return sentences([f"a spectrum cannot be shown: {error}"], "warning")
+        found = read()
+    except (OSError, KeyError, ValueError, ReductionError) as error:
+        return sentences([f"the {what} cannot be shown: {error}"], "warning")
     if not found:
         return Html()
-    without = element("noscript", "The spectrum is drawn by a script, which is switched off here.")
-    return element("div", _script_data(found), without, class_="plot", data_name=section.title)
+    without = element("noscript", f"The {what} is drawn by a script, which is switched off here.")
+    return element("div", _script_data(found), without, class_=kind, data_name=section.title)
 
 
 def _script_data(value: Any) -> Html:

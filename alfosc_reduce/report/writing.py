@@ -20,7 +20,7 @@ from alfosc_reduce.report.story import Story
 from alfosc_reduce.store import Store
 
 REPORT = "report.html"
-_SCRIPT = ("helpers", "drawing", "plot", "page")
+_SCRIPT = ("helpers", "drawing", "plot", "field", "page")
 """Files of the one script, in the order in which they need each other."""
 
 _BEGINNING = 400

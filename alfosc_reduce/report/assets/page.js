@@ -16,8 +16,10 @@ function follow() {
 }
 
 for (const place of document.querySelectorAll(".plot")) plots.push(new Plot(place));
-plots.forEach((plot) => plot.draw());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots.forEach((plot) => plot.draw()));
+const fields = [...document.querySelectorAll(".field")].map((place) => new Field(place));
+const drawn = [...plots, ...fields];
+drawn.forEach((one) => one.draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach((one) => one.draw()));
 window.addEventListener("hashchange", follow);
 follow();
-document.body.dataset.ready = String(plots.length);
+document.body.dataset.ready = String(drawn.length);
