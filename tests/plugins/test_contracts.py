@@ -110,6 +110,26 @@ def extraction(chain: Chain) -> dict[str, Any]:
     return {"image": image, "traces": chain.traces(), "wavelengths": chain.wavelengths, "sky": sky}
 
 
+@cache
+def star_field() -> Any:
+    """A small image of the sky: electrons, 24 stars of FWHM 4 pixels, one of them saturated."""
+    from astropy.io import fits
+
+    from alfosc_reduce.flags import Flag
+    from alfosc_reduce.images import make_image
+
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:200, :220]
+    light = np.full(x.shape, 200.0)
+    for flux in np.geomspace(2e3, 3e6, 24):
+        r2 = (x - rng.uniform(15, 205)) ** 2 + (y - rng.uniform(15, 185)) ** 2
+        light += flux * 0.1034 / np.pi * (1 + 0.1034 * r2) ** -2.5
+    data = rng.poisson(light) + rng.normal(0, 5, light.shape)
+    header = fits.Header({"EXPTIME": 60.0, "PIXSCALE": 0.2138, "FILTER": "r", "OBJECT": "field", "MJD-AVG": 58940.1})
+    flags = np.where(data > 1e5, int(Flag.SATURATED), 0)
+    return make_image(data, unit="electron", header=header, variance=np.maximum(data, 0) + 25, flags=flags)
+
+
 INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "subtract_overscan": lambda c: {"image": c.raw["object"][0]},
     "combine_bias": lambda c: {"frames": c.trimmed["bias"]},
@@ -135,6 +155,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "correct_velocity": lambda c: {"spectra": c.calibrated(), "instrument": c.instrument},
     "combine_spectra": lambda c: {"spectra": [c.calibrated(0), c.calibrated(1)]},
     "combine_2d": lambda c: {"images": [c.straight(0), c.straight(1)]},
+    "find_stars": lambda c: {"image": star_field()},
 }  # fmt: skip
 """Inputs of every step, from the chain."""
 

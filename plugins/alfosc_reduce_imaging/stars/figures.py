@@ -1,0 +1,126 @@
+"""What a person wants to see of the stars on a frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.images import usable
+from alfosc_reduce_imaging.stars.peaks import binned
+
+if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+    from astropy.table import QTable
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_PIXELS = 700
+_SHAPED = 50
+"""Significance from which the shape of a single star is worth drawing."""
+
+
+def show_field(axes: Axes, image: CCDData, label: str) -> None:
+    """Draw an image of the sky in a stretch that shows faint sources, thinned to what a figure resolves."""
+    step = max(1, -(-max(image.shape) // _PIXELS))
+    known = usable(image)
+    number = binned(known.astype(np.float32), step)
+    light = binned(np.where(known, image.data, 0).astype(np.float32), step)
+    shown = np.divide(light, number, out=np.full_like(light, np.nan), where=number > 0)
+    finite = shown[np.isfinite(shown)]
+    low, middle, high = np.percentile(finite, [1, 50, 99.7]) if finite.size else (0.0, 0.5, 1.0)
+    high = max(high, middle + 2 * (middle - low), low + 1e-6)
+    ny, nx = image.shape
+    drawn = axes.imshow(
+        shown, origin="lower", extent=(-0.5, nx - 0.5, -0.5, ny - 0.5), vmin=low, vmax=high, cmap="gray_r",
+        interpolation="nearest",
+    )  # fmt: skip
+    axes.figure.colorbar(drawn, ax=axes, label=label, pad=0.01)
+    axes.set(xlabel="x (pixels)", ylabel="y (pixels)", xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
+
+
+def figure_of_stars(image: CCDData, stars: QTable) -> Figure:
+    """Return the frame with its stars in circles; those that tell the seeing stand out."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 7), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    show_field(axes, image, f"{image.unit} / pixel")
+    chosen = np.asarray(stars["star"], bool)
+    for mask, colour, text in ((~chosen, "C1", "detected"), (chosen, "C0", "stars that tell the seeing")):
+        number = int(mask.sum())
+        axes.plot(
+            stars["x"].value[mask], stars["y"].value[mask], "o", mfc="none", color=colour, ms=7, mew=0.8,
+            label=f"{text} ({number})",
+        )  # fmt: skip
+    axes.legend(fontsize=8, loc="upper right")
+    axes.set_title(f"{title_of(stars.meta)}: {len(stars)} detections, seeing {seeing_text(stars.meta)}", fontsize=10)
+    return figure
+
+
+def figure_of_seeing(stars: QTable) -> Figure:
+    """Return the widths of the detections against their flux, and widths and shapes of the stars over the field."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_locus(left, stars["flux"].value, stars["fwhm"].value, np.asarray(stars["star"], bool), stars.meta)
+    draw_map(right, stars)
+    figure.suptitle(f"Seeing   {title_of(stars.meta)}   {seeing_text(stars.meta)}", fontsize=10)
+    return figure
+
+
+def draw_locus(
+    axes: Axes, flux: NDArray[Any], fwhm: NDArray[Any], chosen: NDArray[np.bool_], meta: dict[str, Any]
+) -> None:
+    """Draw width against flux: stars lie on a line, galaxies above it, cosmic rays below."""
+    positive = (flux > 0) & np.isfinite(fwhm)
+    for mask, colour, text in ((~chosen, "0.6", "others"), (chosen, "C0", "stars that tell the seeing")):
+        axes.plot(flux[positive & mask], fwhm[positive & mask], ".", ms=5, color=colour, label=text)
+    seeing = meta.get("SEEINGPX", np.nan)
+    if np.isfinite(seeing):
+        axes.axhline(seeing, color="C3", lw=0.8, label=f"seeing {seeing:.2f} pixels")
+        axes.set_ylim(0, 3 * seeing)
+    axes.set(xscale="log", xlabel=f"flux ({meta.get('UNIT', '')})", ylabel="FWHM (pixels)")
+    axes.legend(fontsize=8, loc="upper right")
+
+
+def draw_map(axes: Axes, stars: QTable) -> None:
+    """Draw the stars over the field, coloured by width, with a line along the major axis as long as the ellipticity."""
+    chosen = np.asarray(stars["star"], bool)
+    x, y, fwhm = (stars[name].value[chosen] for name in ("x", "y", "fwhm"))
+    axes.set(
+        xlabel="x (pixels)", ylabel="y (pixels)", xlim=(0, stars.meta["NX"]), ylim=(0, stars.meta["NY"]),
+        aspect="equal",
+    )  # fmt: skip
+    if len(x) == 0:
+        axes.set_title("no star tells the seeing", fontsize=9)
+        return
+    dots = axes.scatter(x, y, c=fwhm, s=16, cmap="viridis", vmin=np.percentile(fwhm, 2), vmax=np.percentile(fwhm, 98))
+    axes.figure.colorbar(dots, ax=axes, label="FWHM (pixels)", pad=0.01)
+    sure = np.asarray(stars["significance"])[chosen] > _SHAPED
+    x, y = x[sure], y[sure]
+    angle, length = (
+        np.radians(stars["theta"].value[chosen][sure]),
+        np.asarray(stars["ellipticity"], float)[chosen][sure],
+    )
+    arrows = axes.quiver(
+        x, y, length * np.cos(angle), length * np.sin(angle), pivot="middle", headwidth=0, headlength=0,
+        headaxislength=0, width=0.003, color="C3", scale=3, scale_units="width",
+    )  # fmt: skip
+    axes.quiverkey(arrows, 0.85, 1.03, 0.2, "ellipticity 0.2", labelpos="W", fontproperties={"size": 8})
+
+
+def title_of(meta: dict[str, Any]) -> str:
+    """Return object, frame and filter."""
+    words = dict.fromkeys(str(meta[key]) for key in ("OBJECT", "FRAME", "FILTER") if meta.get(key))
+    return "  ".join(words)
+
+
+def seeing_text(meta: dict[str, Any]) -> str:
+    """Return the seeing in words."""
+    if not np.isfinite(meta.get("SEEINGPX", np.nan)):
+        return "not known"
+    sky = f'{meta["SEEING"]:.2f}" = ' if np.isfinite(meta["SEEING"]) else ""
+    return f"{sky}{meta['SEEINGPX']:.2f} pixels, ellipticity {meta['ELLIPTIC']:.2f}"
