@@ -1,0 +1,119 @@
+"""The map through pairs of stars: a shift, a similarity or an affine map, whichever the stars ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from alfosc_reduce_imaging.registration.geometry import Affine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AFFINE = 15
+"""Pairs from which on an affine map is considered."""
+SIMILARITY = 3
+"""Pairs from which on a rotation and a scale are."""
+_CLIP = 4.0
+_ROUNDS = 4
+_PARAMETERS = {"shift": 2, "similarity": 4, "affine": 6}
+
+
+class Fit(NamedTuple):
+    """A map through pairs of points.
+
+    Attributes
+    ----------
+    affine
+        The map.
+    kind
+        ``shift``, ``similarity`` or ``affine``.
+    kept
+        True for the pairs that agree with it, shape (n,).
+    residuals
+        Target - map(point), shape (n, 2).
+    """
+
+    affine: Affine
+    kind: str
+    kept: NDArray[np.bool_]
+    residuals: NDArray[np.float64]
+
+    @property
+    def rms(self) -> float:
+        """Root mean square distance of the pairs that agree, in one coordinate."""
+        return float(np.sqrt(np.mean(self.residuals[self.kept] ** 2))) if self.kept.any() else 0.0
+
+
+def fit_map(points: NDArray[np.float64], targets: NDArray[np.float64], errors: NDArray[np.float64]) -> Fit:
+    """Fit the simplest map that describes the pairs, outliers left out.
+
+    The kinds of map are compared by the Bayesian information criterion, so that noise in a handful of stars does not
+    turn or stretch a frame.
+
+    Parameters
+    ----------
+    points, targets
+        Shape (n, 2), n > 0.
+    errors
+        Of the difference in one coordinate, shape (n,); their ratios matter.
+    """
+    kinds = [kind for kind, fewest in (("shift", 1), ("similarity", SIMILARITY), ("affine", AFFINE))
+             if len(points) >= fewest]  # fmt: skip
+    fullest = _clipped(points, targets, errors, kinds[-1])
+    fits = {kind: _solve(points, targets, errors, fullest.kept, kind) for kind in kinds[:-1]} | {kinds[-1]: fullest}
+    variance = _reduced(fullest, errors)
+    number = 2 * int(fullest.kept.sum())
+
+    def cost(kind: str) -> float:
+        chi2 = float(np.sum((fits[kind].residuals / errors[:, None])[fullest.kept] ** 2))
+        return chi2 / variance + _PARAMETERS[kind] * float(np.log(max(number, 3)))
+
+    return _clipped(points, targets, errors, min(kinds, key=cost))
+
+
+def _reduced(fit: Fit, errors: NDArray[np.float64]) -> float:
+    """Return the squared pull of the pairs; at least that of errors which cannot be smaller than rounding."""
+    pulls = (fit.residuals / errors[:, None])[fit.kept]
+    return max(float(np.sum(pulls**2)) / max(pulls.size - _PARAMETERS[fit.kind], 1), 1e-4)
+
+
+def _clipped(points: NDArray[np.float64], targets: NDArray[np.float64], errors: NDArray[np.float64], kind: str) -> Fit:
+    kept = np.ones(len(points), bool)
+    for _ in range(_ROUNDS):
+        fit = _solve(points, targets, errors, kept, kind)
+        pull = np.hypot(*fit.residuals.T) / errors
+        # The median of a Rayleigh distribution is 1.177 sigma.
+        limit = _CLIP * max(1.0, float(np.median(pull[kept])) / 1.177)
+        again = pull <= limit
+        if again.sum() < _PARAMETERS[kind] or (again == kept).all():
+            break
+        kept = again
+    return _solve(points, targets, errors, kept, kind)
+
+
+def _solve(
+    points: NDArray[np.float64], targets: NDArray[np.float64], errors: NDArray[np.float64], kept: NDArray[np.bool_],
+    kind: str,
+) -> Fit:  # fmt: skip
+    """Solve by weighted least squares about the middle of the points."""
+    weights = np.where(kept, 1 / errors**2, 0)
+    centre = np.average(points, axis=0, weights=weights)
+    arm, goal = points - centre, np.average(targets - points, axis=0, weights=weights) + centre
+    matrix = np.eye(2)
+    if kind == "similarity":
+        matrix = _similarity(arm, targets - goal, weights)
+    elif kind == "affine":
+        root = np.sqrt(weights)[:, None]
+        matrix = np.linalg.lstsq(arm * root, (targets - goal) * root, rcond=None)[0].T
+    affine = Affine(matrix, goal - matrix @ centre)
+    return Fit(affine, kind, kept, targets - affine(points))
+
+
+def _similarity(
+    arm: NDArray[np.float64], goal: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    a, b = arm[:, 0] + 1j * arm[:, 1], goal[:, 0] + 1j * goal[:, 1]
+    turn = np.sum(weights * np.conj(a) * b) / max(float(np.sum(weights * np.abs(a) ** 2)), 1e-30)
+    return np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
