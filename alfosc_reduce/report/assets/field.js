@@ -64,7 +64,7 @@ class Field {
 
   zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
     const before = this.pixel(x, y);
-    this.scale = Math.min(Math.max(this.zoomed * factor, this.least), 24);
+    this.scale = Math.min(Math.max(this.zoomed * factor, this.least), Math.max(24, 8 * this.least));
     const after = this.pixel(x, y);
     this.middle = this.middle.map((m, i) => m + before[i] - after[i]);
     this.limit();

@@ -81,6 +81,29 @@ def report(spectral_night: Path, reduce_night: Callable[..., SimpleNamespace]) -
     return make
 
 
+FIELD_RECIPE = (
+    RECIPE
+    + """
+[steps.point]
+uses = "toy_point"
+inputs.image = "split.image"
+"""
+)
+
+
+@pytest.fixture
+def field_report(spectral_night: Path, report: Callable[..., SimpleNamespace]) -> Callable[..., SimpleNamespace]:
+    """Reduce the night with images of the sky and tables of their sources."""
+    products = """
+"{target}/{frame}.fits" = "point.image"
+"{target}/{frame}_sources.fits" = "point.sources"
+"{target}/{frame}_sources.ecsv" = "point.sources"
+"""
+    text = FIELD_RECIPE.replace('"collapse"\n\n[limits.prepare]', f'"collapse"{products}\n[limits.prepare]')
+    (spectral_night / "recipe.toml").write_text(text, encoding="utf-8")
+    return report
+
+
 @pytest.fixture
 def parse() -> type[Page]:
     return Page

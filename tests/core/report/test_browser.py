@@ -89,9 +89,11 @@ def browse(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def probed(browse: Callable[..., str], report: SimpleNamespace, parse: Any, **how: Any) -> dict[str, Any]:
+def probed(
+    browse: Callable[..., str], report: SimpleNamespace, parse: Any, probe: str = PROBE, **how: Any
+) -> dict[str, Any]:
     copy = report.path.with_name("probe.html")
-    copy.write_text(report.text.replace("</body>", PROBE), encoding="utf-8")
+    copy.write_text(report.text.replace("</body>", probe), encoding="utf-8")
     page = parse(browse(copy, "--dump-dom", **how))
     told: dict[str, Any] = json.loads(next(iter(page.attributes("data-told"))))
     return told
@@ -144,3 +146,55 @@ def test_light_and_dark(browse: Callable[..., str], report: Any, tmp_path: Path,
         assert shot.shape == size[::-1] and len(np.unique(shot)) > 20
         bright.append(float(np.median(shot)))
     assert bright[0] > 200 and bright[1] < 60
+
+
+FIELD = """<script>
+(async () => {
+  const place = document.querySelector(".field"), canvas = place.querySelector("canvas");
+  const frame = () => new Promise((go) => setTimeout(go, 100));
+  const until = async (done) => { for (let i = 0; i < 50 && !done(); i++) await frame(); };
+  await until(() => place.dataset.view);
+  const view = () => place.dataset.view.split(" ").map(Number);
+  const press = (text) => {
+    [...place.querySelectorAll("button")].find((b) => b.textContent.startsWith(text)).click();
+    return view();
+  };
+  const light = () => {
+    const c = canvas.getContext("2d"), found = c.getImageData(0, 0, canvas.width, canvas.height).data;
+    let sum = 0;
+    for (let i = 0; i < found.length; i += 4) sum += found[i] + found[i + 1] + found[i + 2];
+    return sum;
+  };
+  const send = (type, x, y, more) => canvas.dispatchEvent(new PointerEvent(type, { pointerId: 1, pointerType: "mouse",
+    clientX: canvas.getBoundingClientRect().left + x, clientY: canvas.getBoundingClientRect().top + y, ...more }));
+  const told = { ready: document.body.dataset.ready, overflow: document.documentElement.scrollWidth - innerWidth };
+  told.start = view(); told.light = light();
+  press("point (2)"); told.bare = light(); press("point (2)");
+  told.zoomed = press("zoom in"); told.all = press("all");
+  press("zoom in");
+  send("pointerdown", 100, 100); send("pointermove", 130, 90); send("pointerup", 130, 90);
+  await until(() => view()[1] !== 2.5); told.dragged = view();
+  press("all");
+  const [nx, ny] = [6, 4];
+  send("pointermove", canvas.clientWidth / 2 + (5 - 2.5) * view()[0], canvas.clientHeight / 2 - (3 - 1.5) * view()[0]);
+  await until(() => place.querySelector("output").textContent.includes("2, "));
+  told.readout = place.querySelector("output").textContent;
+  told.error = document.body.dataset.error || "";
+  document.body.dataset.told = JSON.stringify(told);
+})().catch((error) => { document.body.dataset.told = JSON.stringify({ error: String(error) }); });
+</script></body>"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_images_of_the_sky_move_and_tell_their_sources(
+    browse: Callable[..., str], field_report: Any, parse: Any, size: tuple[int, int]
+) -> None:
+    told = probed(browse, field_report(), parse, probe=FIELD, size=size)
+    assert told["error"] == "" and told["overflow"] <= 0
+    scale, x, y = told["start"]
+    assert (x, y) == (2.5, 1.5) and told["all"] == told["start"]
+    assert told["light"] != told["bare"], "the circles of a layer come and go"
+    assert told["zoomed"][0] == pytest.approx(2 * scale, rel=1e-3)
+    assert told["dragged"][1] < x and told["dragged"][2] < y
+    assert "right ascension 359.979" in told["readout"] and "declination 75.0030" in told["readout"]
+    assert "2, 359.980000 +75.003000, r = 17.500 ± 0.010" in told["readout"]

@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +15,12 @@ import pytest
 from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from alfosc_reduce.limits import value_text
 from alfosc_reduce.report import writing
 from alfosc_reduce.report.elements import Html, element
+from alfosc_reduce.report.fields import averaged, picture
 from alfosc_reduce.report.spectra import packed
 
 Report = Callable[..., SimpleNamespace]
@@ -203,3 +206,41 @@ def test_what_was_lost_only_for_something_else_is_folded_away(
     assert "split[toy8]" in listed and "touch[toy5]" in listed
     assert "combine[M 8" not in listed and "combine[M 8" in folded
     assert "split[toy5]" not in listed and "split[toy5]" in folded
+
+
+def fields(found: SimpleNamespace) -> list[dict]:
+    scripts = re.findall(r'class="field"[^>]*><script type="application/json">(.*?)</script>', found.text, re.DOTALL)
+    return [image for script in scripts for image in json.loads(script)]
+
+
+def test_images_of_the_sky_come_with_their_sources(field_report: Report) -> None:
+    found = fields(field_report())
+    assert {image["title"] for image in found} == {"Open toy2", "Open toy3", "Open toy5"}
+    for image in found:
+        assert image["size"] == [6, 4] and image["factor"] == 1 and image["map"]["CRVAL2"] == 75
+        (layer,) = image["layers"]
+        assert layer["name"] == "point" and np.frombuffer(b64decode(layer["x"]), "<f4").tolist() == [5, 0], (
+            "bright first"
+        )
+        assert layer["said"][1] == "1, 359.999000 +75.000000, r = 18.250 ± 0.020"
+
+
+def test_a_picture_keeps_the_light_of_its_blocks() -> None:
+    data = np.arange(35, dtype=np.float32).reshape(5, 7)
+    bad = data == 9
+    small = averaged(data, bad, 2)
+    assert small.shape == (3, 4)
+    assert small[0, 0] == np.mean([0, 1, 7, 8]) and small[0, 1] == np.mean([2, 3, 10]) and small[2, 3] == 34
+
+
+def test_a_picture_is_grey_and_upside_up() -> None:
+    data = np.random.default_rng(1).normal(100, 1, (40, 60)).astype(np.float32)
+    data[5, 7] = 1000
+    address = picture(data, np.zeros(data.shape, bool), 1)
+    seen = np.asarray(Image.open(BytesIO(b64decode(address.partition(",")[2]))).convert("L"))
+    assert seen.shape == (40, 60) and np.unravel_index(np.argmax(seen), seen.shape) == (34, 7)
+
+
+def test_an_image_without_any_usable_pixel_is_drawn() -> None:
+    data = np.full((4, 4), np.nan, np.float32)
+    assert picture(data, np.ones(data.shape, bool), 2).startswith("data:image/webp")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from astropy.nddata import CCDData
+    from astropy.table import QTable
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from specutils import SpectrumList
@@ -117,3 +118,27 @@ class Collapse(Step):
 
     def quality(self, result: Any, **inputs: Any) -> dict[str, Any]:
         return {"signal_to_noise": 12.5, "spectra": len(result), "best": "<b>toy</b>"}
+
+
+class Pointed(NamedTuple):
+    """An image of the sky, and what is in it."""
+
+    image: CCDData
+    sources: QTable
+
+
+class Point(Step):
+    """Point an image at declination +75, north up, and find its corners."""
+
+    def __call__(self, image: CCDData) -> Pointed:
+        from astropy.table import QTable
+
+        header = image.meta.copy()
+        header["CTYPE1"], header["CTYPE2"], header["CRVAL1"], header["CRVAL2"] = "RA---TAN", "DEC--TAN", 359.999, 75.0
+        header["CRPIX1"], header["CRPIX2"] = 1.0, 1.0
+        header["CD1_1"], header["CD1_2"], header["CD2_1"], header["CD2_2"] = -1e-3, 0.0, 0.0, 1e-3
+        sources = QTable({"id": [1, 2], "x": [0.0, 5.0] * u.pix, "y": [0.0, 3.0] * u.pix})
+        sources["ra"], sources["dec"] = [359.999, 359.98] * u.deg, [75.0, 75.003] * u.deg
+        sources["mag_aper"], sources["mag_aper_error"] = [18.25, 17.5], [0.02, 0.01]
+        sources.meta["BAND"] = "r"
+        return Pointed(make_image(image.data, unit="electron", header=header), sources)
