@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import EarthLocation
     from astropy.io.fits import Header
 
+    from alfosc_reduce_simulate.detector import Detector, Readout
     from alfosc_reduce_simulate.observations import Exposure, Night
 
 PARKED = (267.2837, 28.9875)
@@ -29,6 +30,26 @@ _TYPES = {
 }
 
 
+class Timed(Protocol):
+    """What the times in a header follow from: an exposure of any kind."""
+
+    @property
+    def name(self) -> str:
+        """File name."""
+
+    @property
+    def start(self) -> datetime:
+        """UTC."""
+
+    @property
+    def seconds(self) -> float:
+        """Exposure time."""
+
+    @property
+    def middle(self) -> datetime:
+        """UTC."""
+
+
 def headers(night: Night, exposure: Exposure, site: EarthLocation, orientation: str) -> tuple[Header, Header]:
     """Return the primary header and that of the image of one exposure.
 
@@ -41,32 +62,38 @@ def headers(night: Night, exposure: Exposure, site: EarthLocation, orientation: 
     orientation
         Of the slit, ``Horizontal`` or ``Vertical``.
     """
-    primary, image = (header.copy() for header in _templates())
+    primary, image = (header.copy() for header in templates())
     for cards in (
-        _times(exposure),
+        times(exposure),
         _beam(night, exposure, orientation),
         _pointing(exposure, site, orientation),
         _names(night, exposure),
     ):
         for key, value in cards.items():
             primary[key] = value
-    x, y = night.readout.binning
-    primary["DETWIN1"], primary["DETXBIN"], primary["DETYBIN"] = night.readout.text, x, y
-    image["CRVAL1"], image["CRVAL2"] = float(night.readout.window[0]), float(night.readout.window[2])
+    set_readout(primary, image, night.readout, night.detector)
+    return primary, image
+
+
+def set_readout(primary: Header, image: Header, readout: Readout, detector: Detector) -> None:
+    """Write window, binning, gain and noise into both headers."""
+    x, y = readout.binning
+    primary["DETWIN1"], primary["DETXBIN"], primary["DETYBIN"] = readout.text, x, y
+    image["CRVAL1"], image["CRVAL2"] = float(readout.window[0]), float(readout.window[2])
     image["CRPIX1"], image["CRPIX2"], image["CDELT1"], image["CDELT2"] = float(x), float(y), x, y
     image["CCDSUM"] = f"{x} {y}"
-    image["GAIN"], image["RDNOISE"] = night.detector.header_gain, night.detector.header_read_noise
-    return primary, image
+    image["GAIN"], image["RDNOISE"] = detector.header_gain, detector.header_read_noise
 
 
 def air_mass(ra: float, dec: float, time: datetime, site: EarthLocation) -> float:
     """Return the air mass (Young & Irvine 1967) of a position in degrees at a UTC time."""
-    secant = 1 / math.cos(_observed(ra, dec, time, site)[1])
+    secant = 1 / math.cos(observed(ra, dec, time, site)[1])
     return secant * (1 - 0.0012 * (secant**2 - 1))
 
 
 @lru_cache(maxsize=1)
-def _templates() -> tuple[Header, Header]:
+def templates() -> tuple[Header, Header]:
+    """Return the cards of a real frame and of its image, to be copied before they are changed."""
     from astropy.io.fits import Header
 
     folder = Path(__file__).parent / "data"
@@ -75,7 +102,8 @@ def _templates() -> tuple[Header, Header]:
     return first, second
 
 
-def _times(exposure: Exposure) -> dict[str, Any]:
+def times(exposure: Timed) -> dict[str, Any]:
+    """Return the cards that follow from the time and name of an exposure."""
     start = exposure.start.isoformat(timespec="milliseconds")
     end = exposure.start + timedelta(seconds=exposure.seconds + 12)
     return {
@@ -110,10 +138,23 @@ def _beam(night: Night, exposure: Exposure, orientation: str) -> dict[str, Any]:
 
 def _pointing(exposure: Exposure, site: EarthLocation, orientation: str) -> dict[str, Any]:
     target = exposure.target
-    ra, dec = (target.ra, target.dec) if target else PARKED
     if target is None:
-        return {"RA": ra, "DEC": dec, "TELALT": 89.747, "AIRMASS": 1.00001, "ROTPOS": -90.0, "TRACKMOD": "poweroff"}
-    azimuth, zenith, hour_angle = _observed(ra, dec, exposure.start, site)
+        return parked()
+    cards = tracking(target.ra, target.dec, exposure.start, site)
+    turned = 90 if orientation == "Vertical" else 0
+    field = parallactic_angle(target.ra, target.dec, exposure.start, site) - turned
+    return cards | {"FIELD": field, "ROTPOS": -float(turned)}
+
+
+def parked() -> dict[str, Any]:
+    """Return where the telescope points for calibrations of the day."""
+    ra, dec = PARKED
+    return {"RA": ra, "DEC": dec, "TELALT": 89.747, "AIRMASS": 1.00001, "ROTPOS": -90.0, "TRACKMOD": "poweroff"}
+
+
+def tracking(ra: float, dec: float, start: datetime, site: EarthLocation) -> dict[str, Any]:
+    """Return the cards of a telescope that follows a position, in degrees, from `start` on."""
+    azimuth, zenith, hour_angle = observed(ra, dec, start, site)
     return {
         "RA": ra,
         "DEC": dec,
@@ -121,15 +162,14 @@ def _pointing(exposure: Exposure, site: EarthLocation, orientation: str) -> dict
         "AZIMUTH": math.degrees(azimuth) % 360,
         "AIRMASS": 1 / math.cos(zenith),
         "ST": ((math.degrees(hour_angle) + ra) / 15) % 24,
-        "FIELD": _upright(hour_angle, dec, site) - (90 if orientation == "Vertical" else 0),
-        "ROTPOS": -90.0 if orientation == "Vertical" else 0.0,
         "OBJRA": ra / 15,
         "OBJDEC": dec,
     }
 
 
-def _upright(hour_angle: float, dec: float, site: EarthLocation) -> float:
-    """Return the field rotation, degrees, that sets a horizontal slit upright: the parallactic angle."""
+def parallactic_angle(ra: float, dec: float, time: datetime, site: EarthLocation) -> float:
+    """Return the field rotation, degrees, that sets a horizontal slit upright."""
+    hour_angle = observed(ra, dec, time, site)[2]
     here, there = site.lat.rad, math.radians(dec)
     below = math.tan(here) * math.cos(there) - math.sin(there) * math.cos(hour_angle)
     return math.degrees(math.atan2(math.sin(hour_angle), below))
@@ -144,7 +184,7 @@ def _names(night: Night, exposure: Exposure) -> dict[str, Any]:
     return {"OBJECT": called, "TCSTGT": name, "IMAGETYP": kind, "OBS_MODE": mode, "IMAGECAT": category}
 
 
-def _observed(ra: float, dec: float, time: datetime, site: EarthLocation) -> tuple[float, float, float]:
+def observed(ra: float, dec: float, time: datetime, site: EarthLocation) -> tuple[float, float, float]:
     """Return azimuth, zenith distance and hour angle in radians, without refraction."""
     import erfa  # type: ignore[import-untyped]
 
