@@ -151,8 +151,9 @@ def test_light_and_dark(browse: Callable[..., str], report: Any, tmp_path: Path,
 FIELD = """<script>
 (async () => {
   const place = document.querySelector(".field"), canvas = place.querySelector("canvas");
+  window.requestAnimationFrame = (draw) => setTimeout(draw, 0); // none come on a screen that nobody sees
   const frame = () => new Promise((go) => setTimeout(go, 100));
-  const until = async (done) => { for (let i = 0; i < 50 && !done(); i++) await frame(); };
+  const until = async (done) => { for (let i = 0; i < 20 && !done(); i++) await frame(); };
   await until(() => place.dataset.view);
   const view = () => place.dataset.view.split(" ").map(Number);
   const press = (text) => {
