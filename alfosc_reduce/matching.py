@@ -91,16 +91,33 @@ def choose(wired: WiredInput, found: Sequence[Item], here: Mapping[str, str], ti
     alive = [item for item in matching if not item.blocked]
     if not alive:
         return _nothing(wired, found, matching, here)
-    if wired.port.many:
-        return Choice(tuple(sorted(alive, key=lambda i: (i.time, i.name))))
     preferred, missed = _prefer(alive, here, wired.source.prefer)
+    if wired.port.many:
+        return _several(wired, alive if wired.source.pick is None else preferred, here, time)
     if len(preferred) > 1 and wired.source.pick is None:
         names = ", ".join(item.name for item in preferred)
         raise MatchError(f"{wired.port.name}: {len(preferred)} candidates ({names}); set match, or pick = 'nearest'")
-    best = min(preferred, key=lambda item: (abs(item.time - time), item.name))
+    best = nearest(preferred, time)
     own = "frame" in best.coordinates and best.coordinates.get("frame") == here.get("frame")
     chosen = not own and (len(found) > 1 or bool(wired.source.prefer))
     return Choice(best, _reason(best, here, time, wired) if chosen else "", _compromise(best, here, missed))
+
+
+def _several(wired: WiredInput, items: list[Item], here: Mapping[str, str], time: float) -> Choice:
+    """Return all items in time order, or those of them that `pick` asks for."""
+    if wired.source.pick == "nearest":
+        items = [nearest(items, time)]
+    elif wired.source.pick == "around":
+        sides = [item for item in items if item.time <= time], [item for item in items if item.time > time]
+        items = [nearest(side, time) for side in sides if side]
+    chosen = tuple(sorted(items, key=lambda item: (item.time, item.name)))
+    reasons = [] if wired.source.pick is None else [_reason(item, here, time, wired) for item in chosen]
+    return Choice(chosen, " and ".join(reasons))
+
+
+def nearest(items: Iterable[Item], time: float) -> Item:
+    """Return the item nearest in time, of equally near ones the first by name."""
+    return min(items, key=lambda item: (abs(item.time - time), item.name))
 
 
 def _agrees(item: Item, here: Mapping[str, str], match: tuple[str, ...] | None) -> bool:

@@ -33,8 +33,9 @@ class Source(Part):
     """Coordinates that must agree; as a rule all that both sides have."""
     prefer: tuple[str, ...] = ()
     """Coordinates that should agree, the most important first."""
-    pick: Literal["nearest"] | None = None
-    """Of several candidates take the nearest in time."""
+    pick: Literal["nearest", "around"] | None = None
+    """Of several candidates take the nearest in time, or (for an input that takes several) the nearest before and the
+    nearest after."""
     missing: Literal["warn", "ignore"] = "warn"
     """What to do if an optional input is not there."""
 

@@ -199,6 +199,8 @@ def _wire_input(desk: _Desk, name: str, port: Port, entry: StepEntry) -> WiredIn
             desk.complain(f"the input {port} has no source; give inputs.{port.name}", "steps", name)
         return None
     location = ("steps", name, "inputs", port.name)
+    if source.pick == "around" and not port.many:
+        desk.complain(f"pick = 'around' takes two, but the input {port} takes one; use 'nearest'", *location)
     origins = _all_origins(desk, source, port, location)
     if not origins and not port.optional and not desk.problems:
         desk.complain(f"the input {port} comes only from steps that are disabled", *location)

@@ -11,13 +11,14 @@ import numpy as np
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.flexure_fit import UNIT, Drift, fit_drift
 from alfosc_reduce_longslit.flexure_sky import cut_sky, profile_of
+from alfosc_reduce_longslit.flexure_time import interpolated, two_around
 from alfosc_reduce_longslit.flexure_windows import Offsets, measure_offsets, windows_of
 from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.sky import check_frame
 from alfosc_reduce_longslit.sky_lines import sky_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from astropy.nddata import CCDData
     from astropy.table import QTable
@@ -35,16 +36,20 @@ class CorrectFlexure(Step):
     The spectrograph bends as the telescope moves, and an arc taken at another time does not fit by a tenth of a pixel.
     Lines of [OI], NaI, OH and O2 are fitted on the frame as it is, blends as blends, and a shift with a slope against
     wavelength is applied where they determine both, a shift where they determine no more, and nothing where the
-    exposure is too short to tell.
+    exposure is too short to tell. Where there is an arc of the target on either side of the exposure, within three
+    hours of it, the wavelengths begin as those of the moment between them.
     """
 
-    def __call__(self, image: CCDData, wavelengths: WavelengthSolution) -> WavelengthSolution:
+    def __call__(
+        self, image: CCDData, wavelengths: WavelengthSolution, around: list[WavelengthSolution] | None = None
+    ) -> WavelengthSolution:
         """Return the wavelengths for this exposure; raises `DataError` if frame and arc do not belong together."""
-        check_frame(image, wavelengths)
-        offsets, known = measure_flexure(image, wavelengths)
+        start = between_arcs(image, wavelengths, around)
+        check_frame(image, start)
+        offsets, known = measure_flexure(image, start)
         drift = fit_drift(offsets, known)
         _tell(image, drift, offsets)
-        return moved(wavelengths, drift, drift_table(drift, offsets))
+        return moved(start, drift, drift_table(drift, offsets))
 
     def figures(self, result: WavelengthSolution, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Yield the offsets of the sky lines against wavelength with what was fitted."""
@@ -55,7 +60,21 @@ class CorrectFlexure(Step):
 
     def quality(self, result: WavelengthSolution, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return what was applied and how well lines agree that did not take part in it."""
-        return quality_of(result) if result.flexure is not None else {}
+        return {"arcs": len(result.between) or 1, **(quality_of(result) if result.flexure is not None else {})}
+
+
+def between_arcs(
+    image: CCDData, nearest: WavelengthSolution, around: Sequence[WavelengthSolution] | None
+) -> WavelengthSolution:
+    """Return the wavelengths of the moment of an exposure between two arcs; `nearest` where there are no two."""
+    time = float(image.header.get("MJD-AVG", np.nan))
+    two = two_around(around or (), time if np.isfinite(time) else None)
+    found = interpolated(two[0], two[1], time) if two else None
+    if found is None:
+        return nearest
+    parts = " and ".join(f"{100 * weight:.0f} % {name}" for name, weight in found.between)
+    _log.info("%s: wavelengths between two arcs: %s.", image.header.get("FILENAME", "frame"), parts)
+    return found
 
 
 def measure_flexure(image: CCDData, wavelengths: WavelengthSolution) -> tuple[Offsets, NDArray[np.float64]]:

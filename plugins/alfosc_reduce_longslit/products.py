@@ -46,6 +46,10 @@ class WavelengthSolution:
         What was done to move it to the night-sky lines of an exposure: ``wavelength``, ``lines``, ``offset``,
         ``error``, ``left_out`` (pixels), ``used``; in its meta ``kind``, ``shift`` (pixels at ``reference`` Angstrom),
         ``slope`` (pixels in 1000 Angstrom) and their errors. None for an arc's own solution.
+    time
+        Middle of the arc's exposure, MJD; None if not known.
+    between
+        The arcs that were interpolated in time, with the weight of each; none for an arc's own solution.
     """
 
     coefficients: NDArray[np.float64]
@@ -60,6 +64,8 @@ class WavelengthSolution:
     points: QTable | None = None
     resolution: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     flexure: QTable | None = None
+    time: float | None = None
+    between: tuple[tuple[str, float], ...] = ()
 
     def __call__(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Return the vacuum wavelength in Angstrom at pixels (x, y), broadcast together."""

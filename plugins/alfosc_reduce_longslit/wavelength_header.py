@@ -26,7 +26,15 @@ def wavelength_cards(solution: WavelengthSolution) -> list[Card]:
         ("RESFWHM", round(width, 3), "[Angstrom] line width at the central column"),
         ("RESPOWER", round(float(middle) / width, 1), "wavelength over that width"),
     ]
-    return cards + _flexure_cards(solution)
+    return cards + _arc_cards(solution) + _flexure_cards(solution)
+
+
+def _arc_cards(solution: WavelengthSolution) -> list[Card]:
+    cards: list[Card] = []
+    for number, (name, weight) in enumerate(solution.between, start=1):
+        cards.append((f"ARC{number}", name, "arc interpolated in time"))
+        cards.append((f"ARCWGT{number}", weight, "its weight"))
+    return cards
 
 
 def _count(solution: WavelengthSolution) -> int:

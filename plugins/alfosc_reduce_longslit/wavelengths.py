@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,9 @@ def solve_wavelengths(arc: CCDData, instrument: Instrument, lamps: str = "") -> 
     strips = cut_arc(arc)
     identified = identify_arc(strips.spectrum, arc.meta, instrument, lamps)
     measured = measure_arc(strips, identified)
-    return solution_of(measured, identified, strips.shape, widths_along(strips, measured))
+    solution = solution_of(measured, identified, strips.shape, widths_along(strips, measured))
+    time = arc.meta.get("MJD-AVG")
+    return solution if time is None else replace(solution, time=float(time))
 
 
 def solution_of(

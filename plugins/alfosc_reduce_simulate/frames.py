@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,10 +160,12 @@ def _sources(
 def _setting(night: Night, exposure: Exposure, instrument: Instrument) -> Spectrograph:
     """Return the setting in one exposure: targets are shifted by flexure, and may be spared the second order."""
     setting = spectrograph_of(night, instrument)
+    hours = (exposure.middle - datetime.fromisoformat(night.start)).total_seconds() / 3600
+    drift = night.drift * hours if exposure.target else 0.0
     if exposure.kind not in ("object", "standard"):
-        return setting
+        return replace(setting, dispersion=replace(setting.dispersion, shift=drift))
     shift, stretch = night.flexure
-    dispersion = replace(setting.dispersion, shift=shift, stretch=stretch)
+    dispersion = replace(setting.dispersion, shift=shift + drift, stretch=stretch)
     return replace(setting, dispersion=dispersion, second_order=night.second_order)
 
 

@@ -94,6 +94,8 @@ class Night:
         Of the sky, relative to a dark one.
     flexure
         Unbinned pixels at the middle, and more at the red end, by which targets are shifted from their arcs.
+    drift
+        Unbinned pixels an hour by which the light of targets and arcs moves in the course of the night.
     trace
         Slope in pixels along the slit a pixel of dispersion, and curvature in pixels at the ends.
     second_order
@@ -118,6 +120,7 @@ class Night:
     seeing: float = 0.9
     brightness: float = 1.0
     flexure: tuple[float, float] = (0.0, 0.0)
+    drift: float = 0.0
     trace: tuple[float, float] = (0.003, 1.5)
     second_order: bool = False
     detector: Detector = field(default_factory=Detector)

@@ -48,6 +48,36 @@ def test_preferences_come_before_nearness_in_their_order(rows: list[tuple[str, s
     assert best == min(found, key=key)
 
 
+AROUND = wired(many=True, optional=True, match=["grism"], pick="around")
+TIMES = st.lists(st.integers(-9, 9), min_size=1, max_size=8, unique=True)
+
+
+@given(TIMES, st.integers(-10, 10))
+def test_around_takes_the_nearest_on_either_side(times: list[int], time: int) -> None:
+    found = [item(f"arc{t}", float(t), grism="G4") for t in times]
+    before, after = [t for t in times if t <= time], [t for t in times if t > time]
+    expected = [float(t) for t in (*sorted(before)[-1:], *sorted(after)[:1])]
+    items = choose(AROUND, found, HERE, float(time)).items
+    assert isinstance(items, tuple) and [i.time for i in items] == expected
+
+
+@given(TIMES, st.integers(-10, 10))
+def test_what_is_nearest_of_all_is_among_those_around(times: list[int], time: int) -> None:
+    found = [item(f"arc{t}", float(t), grism="G4") for t in times]
+    around = choose(AROUND, found, HERE, float(time)).items
+    one = choose(wired(many=True, match=["grism"], pick="nearest"), found, HERE, float(time)).items
+    assert isinstance(around, tuple) and isinstance(one, tuple) and len(one) == 1
+    assert abs(one[0].time - time) == min(abs(i.time - time) for i in around)
+
+
+def test_around_says_what_was_chosen_and_takes_preferences_first() -> None:
+    found = [item("x", 1.0, grism="G4", slit="1.3"), item("y", -2.0, grism="G4", slit="1.0"), item("z", grism="G7")]
+    both = choose(AROUND, found, HERE, 0.0)
+    assert both.reason == "y (48.0 h before) and x (24.0 h after)"
+    same = wired(many=True, match=["grism"], prefer="slit", pick="around")
+    assert choose(same, found, HERE, 0.0).reason == "y (same slit, 48.0 h before)"
+
+
 def test_another_grism_is_never_taken_and_told() -> None:
     found = [item("x", grism="G7"), item("y", grism="G7"), item("z", grism="G5")]
     with pytest.raises(MatchError) as caught:

@@ -52,7 +52,7 @@ enabled = "perhaps"
         "recipe.toml:6 [steps.sky] by: input should be a valid tuple, found 3",
         "recipe.toml:7 [steps.sky] inputs.image.frm: there is no key 'frm' here; did you mean 'from'?",
         "recipe.toml:7 [steps.sky] inputs.image.from: field required",
-        "recipe.toml:10 [steps.sky] inputs.wavelengths.pick: input should be 'nearest', found 'farthest'",
+        "recipe.toml:10 [steps.sky] inputs.wavelengths.pick: input should be 'nearest' or 'around', found 'farthest'",
         "recipe.toml:12 [steps.arcs] enabled: input should be a valid boolean",
         "recipe.toml:14 [output] {target}/{frame}.fits: input should be a valid dictionary",
     ]
