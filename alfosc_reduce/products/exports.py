@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from alfosc_reduce.replacement import replacing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from astropy.table import QTable
+    from astropy.table import QTable, Table
 
 REGIONS = ".reg"
 FORMATS = {*TABLES, REGIONS}
@@ -89,8 +89,10 @@ def _circle(table: QTable, row: int, sky: bool) -> str:
     return f"circle({place}) #{label}{colour}"
 
 
-def _plain(table: QTable) -> Any:
-    """Return the table with nothing in its ``meta`` but what the text formats can say."""
-    copy = table.copy(copy_data=False)
-    copy.meta = {key: value for key, value in table.meta.items() if key != "comments"}
-    return copy
+def _plain(table: QTable) -> Table:
+    """Return the table with columns that have a unit instead of quantities, which text says in many more lines."""
+    from astropy.table import Table
+
+    plain = Table(table, copy=False)
+    plain.meta.pop("comments", None)
+    return plain

@@ -32,6 +32,12 @@ def test_ecsv_keeps_units_and_what_is_said_of_the_table(tmp_path: Path) -> None:
     assert found["ra"].unit == u.deg and found.meta["FILTER"] == "V"
 
 
+def test_ecsv_can_be_read_and_edited_by_a_person(tmp_path: Path) -> None:
+    lines = export(stars(), tmp_path / "t.ecsv").read_text().splitlines()
+    assert "# - {name: ra, unit: deg, datatype: float64}" in lines and len(lines) < 15
+    assert stars()["ra"].unit == u.deg, "the table itself stays as it is"
+
+
 def test_regions_lie_where_the_rows_say(tmp_path: Path) -> None:
     text = export(stars(), tmp_path / "t.reg").read_text()
     found = [tuple(map(float, m)) for m in re.findall(r"circle\(([\d.]+),([-\d.]+),", text)]
