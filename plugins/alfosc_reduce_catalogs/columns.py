@@ -50,7 +50,7 @@ def numbers(table: Table, column: str, target: str, unit: str = "") -> NDArray[n
     found = table[column]
     if np.asarray(getattr(found, "filled", lambda: found)()).dtype.kind in "SUO":
         return _angles(found, column, target)
-    values = np.asarray(np.ma.filled(np.ma.asarray(getattr(found, "value", found), float), np.nan), float)
+    values = bare(table, column)
     own = u.Unit(getattr(found, "unit", None) or unit or target)
     if own == u.Unit(target):
         return values
@@ -72,18 +72,22 @@ def _angles(found: Any, column: str, target: str) -> NDArray[np.float64]:
         raise DataError(f"the column {column!r} is text that is no angle: {error}") from None
 
 
+def bare(table: Table, column: str) -> NDArray[np.float64]:
+    """Return a column as plain numbers, NaN where there is no value, whatever its unit is called."""
+    found = table[column]
+    return np.asarray(np.ma.filled(np.ma.asarray(getattr(found, "value", found), float), np.nan), float)
+
+
 def magnitude(table: Table, column: str) -> NDArray[np.float64]:
     """Return magnitudes, NaN where the table has a gap or one of the numbers that stand for one (0, 99, -999)."""
-    found = table[column]
-    values = np.asarray(np.ma.filled(np.ma.asarray(getattr(found, "value", found), float), np.nan), float)
+    values = bare(table, column)
     known = (values > _BRIGHTEST) & (values < _FAINTEST) & (values != 0)
     return np.where(known, values, np.nan)
 
 
 def error_of(table: Table, column: str) -> NDArray[np.float64]:
     """Return errors of magnitudes, NaN where they are not known."""
-    found = table[column]
-    values = np.asarray(np.ma.filled(np.ma.asarray(getattr(found, "value", found), float), np.nan), float)
+    values = bare(table, column)
     return np.where((values >= 0) & (values < _FAINTEST), values, np.nan)
 
 
