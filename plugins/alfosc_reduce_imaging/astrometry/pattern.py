@@ -208,8 +208,7 @@ def _brightest(points: NDArray[np.complex128], flux: ArrayLike | None) -> NDArra
     """Return the indices of finite points, brightest first; those without a flux come last."""
     rank = -np.arange(len(points), dtype=np.float64) if flux is None else np.asarray(flux, dtype=np.float64)
     order = np.argsort(-np.where(np.isfinite(rank), rank, -np.inf), kind="stable")
-    finite: NDArray[np.int64] = np.asarray(order[np.isfinite(points[order])], np.int64)
-    return finite
+    return np.asarray(order[np.isfinite(points[order])], dtype=np.int64)
 
 
 def _nearby(
@@ -224,7 +223,7 @@ def _nearby(
     if not len(finite):
         return order[:0]
     reach = np.abs(finite - middle).max() * (1 + limits.scale) + limits.shift + limits.tolerance
-    return order[np.abs(reference[order] - middle) <= reach]
+    return np.asarray(order[np.abs(reference[order] - middle) <= reach], dtype=np.int64)
 
 
 def _area(points: NDArray[np.complex128]) -> float:
