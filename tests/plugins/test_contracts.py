@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from astropy.io.fits import Header
 
 from alfosc_reduce import Step, get_instrument, get_step
 from alfosc_reduce.registry import STEPS, plugins
@@ -130,6 +131,28 @@ def star_field() -> Any:
     return make_image(data, unit="electron", header=header, variance=np.maximum(data, 0) + 25, flags=flags)
 
 
+@cache
+def skies(filter_name: str, level: float, fringes: float = 0.0) -> list[Any]:
+    """Three dithered images of bright stars in a bright sky: twilight flats, or exposures with fringes."""
+    from astropy.io import fits
+
+    from alfosc_reduce.images import make_image
+
+    rng = np.random.default_rng(9)
+    y, x = np.mgrid[:160, :170]
+    images = []
+    for number in range(3):
+        light = level * (1 + fringes * np.sin(x / 4 + y / 9))
+        for flux, place in zip((4e5, 6e5, 2e5, 3e5), ((30, 40), (90, 120), (130, 60), (60, 95)), strict=True):
+            r2 = (x - place[1] - 17 * number) ** 2 + (y - place[0] + 19 * number) ** 2
+            light = light + flux * 0.1034 / np.pi * (1 + 0.1034 * r2) ** -2.5
+        data = rng.poisson(light) + rng.normal(0, 5, light.shape)
+        header = fits.Header({"FILENAME": f"s{number}.fits", "FILTER": filter_name, "EXPTIME": 60.0, "DISPAXIS": 0,
+                              "RDNOISE": 5.0, "GAIN": 0.18, "CCDSUM": "1 1", "DETSEC": "[1:170,1:160]"})  # fmt: skip
+        images.append(make_image(data, unit="electron", header=header, variance=np.maximum(data, 0) + 25))
+    return images
+
+
 INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "subtract_overscan": lambda c: {"image": c.raw["object"][0]},
     "combine_bias": lambda c: {"frames": c.trimmed["bias"]},
@@ -156,10 +179,27 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "combine_spectra": lambda c: {"spectra": [c.calibrated(0), c.calibrated(1)]},
     "combine_2d": lambda c: {"images": [c.straight(0), c.straight(1)]},
     "find_stars": lambda c: {"image": star_field()},
+    "combine_imaging_flat": lambda c: {"frames": skies("V", 20000.0)},
+    "trim_image": lambda c: {"image": skies("V", 20000.0)[0]},
+    "combine_fringes": lambda c: {"images": skies("i", 3000.0, 0.05)},
+    "subtract_fringes": lambda c: {
+        "image": skies("i", 3000.0, 0.05)[0], "fringes": call("combine_fringes", skies("i", 3000.0, 0.05)),
+    },
 }  # fmt: skip
 """Inputs of every step, from the chain."""
 
-MOVING = {"correct_frame", "rectify", "combine_bias", "combine_dark", "combine_flat", "combine_arcs", "combine_2d"}
+MOVING = {
+    "correct_frame",
+    "rectify",
+    "combine_bias",
+    "combine_dark",
+    "combine_flat",
+    "combine_arcs",
+    "combine_2d",
+    "combine_imaging_flat",
+    "combine_fringes",
+    "trim_image",
+}
 """Steps that turn, resample or merge pixels."""
 
 
@@ -190,8 +230,29 @@ for _name in INPUTS:
     globals()[_title] = type(_title, (InstalledContract,), {"name": _name, "moves_pixels": _name in MOVING})
 
 
+class TestFetchCatalog(StepContract):
+    """With a catalogue in a file, on a field without pixels worth looking at."""
+
+    @pytest.fixture(autouse=True)
+    def _catalog(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "field.csv"
+        stars = "\n".join(f"{150 + 0.01 * n},{2 - 0.005 * n},{15 + n},0.01" for n in range(-5, 6))
+        self.path.write_text(f"ra,dec,mag_V,mag_V_error\n{stars}\n", "utf-8")
+
+    @property
+    def step(self) -> Step:  # type: ignore[override]
+        return get_step("fetch_catalog")(catalogs=f"file:{self.path}")
+
+    def inputs(self) -> dict[str, Any]:
+        header = Header({"RA": 150.0, "DEC": 2.0, "PIXSCALE": 10.0, "BAND": "V"})
+        return {"image": make_image(np.ones((20, 30)), unit="electron", header=header, variance=1.0)}
+
+
 def test_every_step_of_ours_is_held_to_the_contract() -> None:
-    assert {name for name, plugin in plugins(STEPS).items() if plugin.owner == "alfosc-reduce"} == set(INPUTS)
+    assert {name for name, plugin in plugins(STEPS).items() if plugin.owner == "alfosc-reduce"} == {
+        *INPUTS,
+        "fetch_catalog",
+    }
 
 
 def test_the_night_has_all_kinds(tiny_night: Any) -> None:

@@ -125,7 +125,7 @@ def kept(strip: Strip, clip: float) -> NDArray[np.bool_]:
     many = np.maximum(number, 1).astype(np.float32)
     of_centre = np.where(strip.good, strip.variances, 0).sum(0) * np.float32(MEDIAN_VARIANCE) / many**2
     deviation = np.where(strip.good, strip.values - np.where(number > 0, centre, 0), 0)
-    return strip.good & (deviation**2 <= np.float32(clip**2) * (strip.variances + of_centre))
+    return np.asarray(strip.good & (deviation**2 <= np.float32(clip**2) * (strip.variances + of_centre)), bool)
 
 
 def weighted_mean(

@@ -43,7 +43,7 @@ def outside_field(light: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def _at_border(piece: NDArray[np.bool_]) -> bool:
-    return bool(piece[0].any() or piece[-1].any() or piece[:, 0].any() or piece[:, -1].any())
+    return any(bool(np.any(line)) for line in (piece[0], piece[-1], piece[:, 0], piece[:, -1]))
 
 
 def _steep(light: NDArray[np.floating], piece: NDArray[np.bool_], dark: NDArray[np.bool_]) -> bool:
@@ -52,5 +52,5 @@ def _steep(light: NDArray[np.floating], piece: NDArray[np.bool_], dark: NDArray[
     band = binary_dilation(piece, iterations=min(_BAND, max(light.shape) // 10)) & ~dark & np.isfinite(light)
     within = light[piece & np.isfinite(light)]
     if not band.any() or within.size == 0:
-        return within.size == 0
-    return bool(np.percentile(light[band], 75) > STEEP * max(float(np.median(within)), 1e-6))
+        return bool(within.size == 0)
+    return float(np.percentile(light[band], 75)) > STEEP * max(float(np.median(within)), 1e-6)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
 _MOST_FRAMES = 6
@@ -81,7 +82,7 @@ def _show(axes: Axes, blocks: NDArray[np.floating], shape: tuple[int, ...], labe
     axes.figure.colorbar(_image(axes, blocks, shape, (low, max(high, low + 1e-6))), ax=axes, label=label, pad=0.01)
 
 
-def _image(axes: Axes, blocks: NDArray[np.floating], shape: tuple[int, ...], span: tuple[float, float]) -> object:
+def _image(axes: Axes, blocks: NDArray[np.floating], shape: tuple[int, ...], span: tuple[float, float]) -> AxesImage:
     axes.set_facecolor("0.85")
     return axes.imshow(
         blocks, origin="lower", extent=(-0.5, shape[1] - 0.5, -0.5, shape[0] - 0.5), vmin=span[0], vmax=span[1],

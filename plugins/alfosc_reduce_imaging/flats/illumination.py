@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 TERMS = 6
 EVEN = np.array([1.0, 0, 0, 0, 0, 0])
 """The surface of a frame that is lit like the mean of all."""
 
 
-def coordinates(pixels: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+def coordinates(pixels: ArrayLike, size: int) -> NDArray[np.float64]:
     """Return pixel numbers along an axis of `size` pixels as -1 to 1."""
     return 2 * np.asarray(pixels, np.float64) / max(size - 1, 1) - 1
 

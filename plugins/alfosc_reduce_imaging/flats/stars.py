@@ -57,10 +57,10 @@ def smoothed_significance(values: NDArray[np.floating], scale: int) -> NDArray[n
     mean = np.divide(filled, np.sqrt(weight), out=np.zeros_like(filled), where=enough)
     sample = mean[enough]
     if sample.size == 0:
-        return mean
+        return np.asarray(mean, np.float32)
     centre = np.median(sample)
     sigma = _MAD_TO_SIGMA * np.median(np.abs(sample - centre))
-    return np.where(enough, (mean - centre) / max(float(sigma), 1e-12), np.float32(0)).astype(np.float32)
+    return np.asarray(np.where(enough, (mean - centre) / max(float(sigma), 1e-12), 0), np.float32)
 
 
 def lone_frame_excess(light: NDArray[np.floating], reach: int = 7) -> NDArray[np.float32]:
@@ -72,7 +72,8 @@ def lone_frame_excess(light: NDArray[np.floating], reach: int = 7) -> NDArray[np
     padded = np.pad(light, reach, constant_values=np.nan)
     windows = sliding_window_view(padded, (side, side))[..., ::2, ::2]
     around = np.stack([nanmedian(row.reshape(len(row), -1), axis=-1) for row in windows])
-    return np.divide(light, around, out=np.full_like(around, np.nan), where=around > 0).astype(np.float32) - 1
+    ratio = np.divide(light, around, out=np.full_like(around, np.nan), where=around > 0)
+    return np.asarray(ratio - 1, np.float32)
 
 
 def _disk(radius: int) -> NDArray[np.bool_]:

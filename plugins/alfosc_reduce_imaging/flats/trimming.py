@@ -83,7 +83,8 @@ def largest_rectangle(inside: NDArray[np.bool_]) -> Edges:
     """
     size = max(1, -(-max(inside.shape) // _COARSE))
     shape = tuple(length // size for length in inside.shape)
-    blocks = inside[: shape[0] * size, : shape[1] * size].reshape(shape[0], size, shape[1], size).all((1, 3))
+    blocks = inside[: shape[0] * size, : shape[1] * size].reshape(shape[0], size, shape[1], size)
+    blocks = np.asarray(np.all(blocks, axis=(1, 3)), bool)
     best, area = (0, -1, 0, -1), 0
     heights = np.zeros(shape[1], int)
     for row in range(shape[0]):
