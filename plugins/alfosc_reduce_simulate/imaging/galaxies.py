@@ -46,29 +46,25 @@ def draw_galaxies(
         left, bottom = round(x[i]) - side // 2, round(y[i]) - side // 2
         if not (-side < left < image.shape[1] and -side < bottom < image.shape[0]):
             continue
-        light = _sersic(x[i] - left, y[i] - bottom, axes[i], sersic[i], side)
         own = Shape(form.a[i : i + 1], form.b[i : i + 1], form.c[i : i + 1])
-        add(image, (flux[i] * _convolved(light, own)).astype(np.float32), left, bottom)
+        star = stamps(x[i : i + 1] - left, y[i : i + 1] - bottom, np.ones(1), own, side)[0]
+        light = np.maximum(convolved(_sersic(axes[i], sersic[i], side), star.astype(np.float64)), 0)
+        add(image, (flux[i] / light.sum() * light).astype(np.float32), left, bottom)
 
 
-def _sersic(x: float, y: float, axes: NDArray[np.float64], index: float, side: int) -> NDArray[np.float64]:
-    """Return a profile integrated over the pixels; it sums to 1. The exponent's factor after Capaccioli (1989)."""
-    places = (np.arange(side * FINE) + 0.5) / FINE - 0.5
-    offsets = np.stack(np.broadcast_arrays(places[None, :] - x, places[:, None] - y))
+def _sersic(axes: NDArray[np.float64], index: float, side: int) -> NDArray[np.float64]:
+    """Return a profile in the middle of a stamp, integrated over the pixels; it sums to 1.
+
+    The factor in the exponent is that of Capaccioli (1989). Where in a pixel a galaxy lies is left to the star with
+    which it is convolved, so that a steep centre, however coarsely sampled, is not pulled aside.
+    """
+    places = (np.arange(side * FINE) + 0.5) / FINE - 0.5 - side // 2
+    offsets = np.stack(np.broadcast_arrays(places[None, :], places[:, None]))
     radius = np.sqrt(np.sum(np.tensordot(axes, offsets, axes=1) ** 2, axis=0))
     light = np.exp(-(1.9992 * index - 0.3271) * radius ** (1 / index))
     pixels = light.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
     summed: NDArray[np.float64] = pixels / pixels.sum()
     return summed
-
-
-def _convolved(light: NDArray[np.float64], form: Shape) -> NDArray[np.float64]:
-    """Convolve with a star; the sum stays 1."""
-    middle = np.array([light.shape[0] // 2], float)
-    star = stamps(middle, middle, np.ones(1), form, light.shape[0])[0].astype(np.float64)
-    blurred = np.maximum(convolved(light, star), 0)
-    shared: NDArray[np.float64] = blurred / blurred.sum()
-    return shared
 
 
 def convolved(image: NDArray[Any], kernel: NDArray[Any]) -> NDArray[Any]:

@@ -62,7 +62,7 @@ def width(seeing: float, x: NDArray[np.float64], y: NDArray[np.float64], readout
 
 
 def shape(seeing: float, x: NDArray[np.float64], y: NDArray[np.float64], readout: Readout) -> Shape:
-    """Return the shape at binned pixels; ellipticity is 0.02 on the axis and 0.06 in the corners, there radial."""
+    """Return the shape at binned pixels; ellipticity is 0.02 on the axis and up to 0.06 in the corners."""
     u, v = _off_axis(x, y, readout)
     scale = width(seeing, x, y, readout) / SCALE / 2 / np.sqrt(2 ** (1 / BETA) - 1)
     e1 = 0.02 + 0.02 * (u**2 - v**2)
