@@ -244,6 +244,8 @@ class TestFetchCatalog(StepContract):
         return get_step("fetch_catalog")(catalogs=f"file:{self.path}")
 
     def inputs(self) -> dict[str, Any]:
+        from alfosc_reduce.images import make_image
+
         header = Header({"RA": 150.0, "DEC": 2.0, "PIXSCALE": 10.0, "BAND": "V"})
         return {"image": make_image(np.ones((20, 30)), unit="electron", header=header, variance=1.0)}
 
