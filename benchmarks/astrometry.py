@@ -3,8 +3,8 @@
     python benchmarks/astrometry.py [--fields 40]
 
 Source lists are simulated: a camera of 2048 x 2048 pixels of 0.2138 arcsec with cubic distortion, stars of a field
-twice as wide, positions with the errors that their signal to noise gives, false sources, stars missing in either list. The
-header is off by up to 2 arcmin, 5 degrees and 2 % of scale. The judge knows the true map.
+twice as wide, positions with the errors that their signal to noise gives, false sources, stars missing in either list.
+The header is off by up to 2 arcmin, 5 degrees and 2 % of scale. The judge knows the true map.
 """
 
 from __future__ import annotations

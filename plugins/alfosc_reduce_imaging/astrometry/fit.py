@@ -198,14 +198,8 @@ def _turned(
 
 
 def floor_of(missed: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
-    """Return the error that, added to each coordinate's in quadrature, explains the squared distances (n,)."""
-    if np.median(missed / np.maximum(variance, 1e-12)) <= MEDIAN:
-        return 0.0
-    low, high = 0.0, float(np.sqrt(missed.max()))
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if np.median(missed / (variance + middle**2)) > MEDIAN:
-            low = middle
-        else:
-            high = middle
-    return high
+    """Return the error that, added to each coordinate's in quadrature, explains the squared distances (n,).
+
+    With it the median of squared distance over variance is that of a normal error; solved for, it is a median itself.
+    """
+    return float(np.sqrt(max(0.0, float(np.median(missed / MEDIAN - variance)))))

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 SHORTEST = 0.2
 """Length of the shortest pair that votes, in half sizes of the field: short ones say little about rotation."""
-MOST = 20_000
+MOST = 6_000
 """Proposals that are compared each with each."""
+PAIRS = 600
+"""Pairs of points that vote: more would say the same again."""
 PLACES = 12
 """Places that are looked at closely."""
 
@@ -59,12 +61,12 @@ def candidates_of(
         Of rotation, scale and shift, and the tolerance.
     """
     shortest = max(SHORTEST * limits.reach(points), 3 * limits.tolerance)
-    ours = _pairs(points, shortest, both=False)
+    ours = _some(_pairs(points, shortest, both=False))
     theirs = _pairs(reference, 0.9 * shortest / (1 + limits.scale), both=True)
-    slack = np.log1p(limits.scale) + limits.tolerance / shortest
+    slack = np.log1p(limits.scale) + limits.tolerance / np.abs(ours.vector)
     i, j = alike(np.log(np.abs(ours.vector)), np.log(np.abs(theirs.vector)), slack)
     turn = theirs.vector[j] / ours.vector[i]
-    right = np.abs(np.angle(turn)) <= limits.rotation + limits.tolerance / shortest
+    right = np.abs(np.angle(turn)) <= limits.rotation + limits.tolerance / np.abs(ours.vector[i])
     i, j, turn = i[right], j[right], turn[right]
     centre = theirs.between[j] + turn * (middle - ours.between[i])
     right = np.abs(centre - middle) <= limits.shift + limits.tolerance
@@ -81,10 +83,17 @@ def _pairs(points: NDArray[np.complex128], shortest: float, *, both: bool) -> Pa
     return Pairs(vector[long], 0.5 * (points[i] + points[j])[long])
 
 
+def _some(pairs: Pairs) -> Pairs:
+    """Return so many pairs, spread over all, if there are more."""
+    step = max(1.0, len(pairs.vector) / PAIRS)
+    chosen = np.arange(0, len(pairs.vector), step).astype(np.int64)
+    return Pairs(pairs.vector[chosen], pairs.between[chosen])
+
+
 def alike(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], slack: float
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], slack: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of all pairs of values that differ by at most `slack`."""
+    """Return the indices of all pairs of values that differ by at most the `slack` of the first."""
     order = np.argsort(theirs)
     start = np.searchsorted(theirs[order], ours - slack)
     count = np.searchsorted(theirs[order], ours + slack) - start
