@@ -21,6 +21,7 @@ from alfosc_reduce_simulate.light import (
     sky_light,
     source_light,
 )
+from alfosc_reduce_simulate.raw import write_raw
 from alfosc_reduce_simulate.spectrograph import Spectrograph
 
 if TYPE_CHECKING:
@@ -73,15 +74,8 @@ class SimulatedFrame:
     spectrograph: Spectrograph = field(repr=False)
 
     def write(self, path: Path) -> Path:
-        """Write the raw file: a header without data, and one image of 32-bit integers with an offset of 2^31."""
-        from astropy.io import fits
-
-        image = fits.ImageHDU(self.data, self.header)
-        image.header["EXTNAME"] = "im1"
-        primary = fits.PrimaryHDU(header=self.primary)
-        primary.header["BZERO"], primary.header["BSCALE"] = 2**31, 1
-        fits.HDUList([primary, image]).writeto(path, overwrite=True)
-        return path
+        """Write the raw file, a header without data and one image."""
+        return write_raw(path, self.primary, self.header, self.data)
 
 
 def spectrograph_of(night: Night, instrument: Instrument) -> Spectrograph:
