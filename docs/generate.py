@@ -88,12 +88,18 @@ def commands_page() -> str:
     """Return the page of the command line: every command with its arguments and options."""
     lines = [NOTE, "", "# Commands", "", "`alfosc-reduce COMMAND --help` tells the same.", ""]
     for name, (module, _) in COMMANDS.items():
-        command: click.Command = import_module(module).command
-        arguments = [_argument(p) for p in command.params if isinstance(p, click.Argument)]
-        lines += [f"## {' '.join([name, *arguments])}", "", inspect.cleandoc(command.help or ""), ""]
-        lines += [_option(p) for p in command.params if isinstance(p, click.Option)]
-        lines += [""] if any(isinstance(p, click.Option) for p in command.params) else []
+        lines += _command_lines(name, import_module(module).command)
     return "\n".join(lines)
+
+
+def _command_lines(name: str, command: click.Command) -> list[str]:
+    """Return what there is to say of a command; one with commands of its own is followed by these."""
+    arguments = [_argument(p) for p in command.params if isinstance(p, click.Argument)]
+    lines = [f"## {' '.join([name, *arguments])}", "", inspect.cleandoc(command.help or ""), ""]
+    lines += [_option(p) for p in command.params if isinstance(p, click.Option)]
+    lines += [""] if any(isinstance(p, click.Option) for p in command.params) else []
+    further = command.commands if type(command) is click.Group else {}
+    return lines + [line for word, inner in further.items() for line in _command_lines(f"{name} {word}", inner)]
 
 
 def _argument(argument: click.Argument) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     "step": ("alfosc_reduce.cli.step", "Run one step by itself on files."),
     "steps": ("alfosc_reduce.cli.steps", "List the installed steps, or tell all about one."),
     "instruments": ("alfosc_reduce.cli.instruments", "List the installed instruments."),
+    "catalog": ("alfosc_reduce.cli.catalog", "List reference catalogues, or fetch them ahead of work without network."),
     "qc": ("alfosc_reduce.cli.qc", "Print the numbers of a reduction beside their limits."),
     "explain": ("alfosc_reduce.cli.explain", "Tell how a product was made."),
     "demo": ("alfosc_reduce.cli.demo", "Simulate a night, reduce it, and judge the result."),

@@ -10,9 +10,9 @@ import numpy as np
 
 from alfosc_reduce.catalog import Catalog, CatalogChoices, bands_of, check_reference
 from alfosc_reduce.errors import DataError
+from alfosc_reduce.field import Field, field_of, position
 from alfosc_reduce.parameters import Angle
 from alfosc_reduce.step import Step
-from alfosc_reduce_catalogs.field import Field, field_of, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -194,6 +194,6 @@ class ServiceCatalog(Catalog):
         """Return what to do without the service."""
         at = f'--at "{cone.ra:.5f} {cone.dec:.5f}" --radius "{60 * cone.radius:.1f} arcmin"'
         return (
-            f"With a network, run: alfosc-reduce catalog fetch --catalog {self.name} {at}; "
-            "or give a catalogue of your own (file:FILE)"
+            f"With a network, run: alfosc-reduce catalog fetch RECIPE, or alfosc-reduce catalog fetch --catalog "
+            f"{self.name} {at}; or name a catalogue of your own (file:FILE)"
         )

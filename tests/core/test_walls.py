@@ -19,7 +19,7 @@ GUESTS = PLUGINS | INSTRUMENTS | STRANGERS
 OFFERED = {
     "alfosc_reduce",
     *(f"alfosc_reduce.{name}" for name in (
-        "catalog", "errors", "flags", "images", "instrument", "parameters", "products", "reference", "registry", "spectra", "step",
+        "catalog", "errors", "field", "flags", "images", "instrument", "parameters", "products", "reference", "registry", "spectra", "step",
         "testing",
     )),
 }  # fmt: skip
