@@ -28,12 +28,15 @@ class ParameterHelp:
         As one would write it in a recipe (TOML); None if it must be given.
     text
         Its docstring in one line.
+    parts
+        How many words make a value: 2 for ``4000 5000``, as a rule 1.
     """
 
     name: str
     kind: str
     default: str | None
     text: str
+    parts: int = 1
 
 
 class _Schema(GenerateJsonSchema):
@@ -50,6 +53,7 @@ def parameters_of(step: type[Step]) -> tuple[ParameterHelp, ...]:
             kind_of(schema["properties"][name], schema.get("$defs", {})),
             toml_of(defaults[name]) if name in defaults else None,
             " ".join((field.description or "").split()),
+            parts_of(schema["properties"][name]),
         )
         for name, field in step.model_fields.items()
     )
@@ -91,6 +95,12 @@ def kind_of(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return _array(schema, definitions)
     words = {"null": "none", "integer": "integer", "number": "number", "boolean": "true or false", "string": "text"}
     return words.get(schema.get("type", ""), "value") + _limits(schema)
+
+
+def parts_of(schema: dict[str, Any]) -> int:
+    """Return how many words make a value: the members of a list of fixed length, or what a type says in ``parts``."""
+    choices = [parts_of(choice) for choice in schema.get("anyOf", [])]
+    return int(max([schema.get("parts", 1), len(schema.get("prefixItems", [])), *choices]))
 
 
 def _array(schema: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import click
 from alfosc_reduce.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from alfosc_reduce.step import Step
 
 _OUTPUT = "The file to write: FITS; a table also as .ecsv, .csv, .vot, or .reg (regions for DS9)."
@@ -37,6 +40,34 @@ class StepGroup(click.Group):
             formatter.write_text(", ".join(self.list_commands(ctx)) or "none installed")
 
 
+class StepCommand(click.Command):
+    """The command of one step, in which a value of several parts may be given as so many words."""
+
+    parts: Mapping[str, int]
+    """How many words make the value of an option, by its name with dashes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; ``--bat 12.5 -75.1 3`` is ``--bat "12.5 -75.1 3"``."""
+        return super().parse_args(ctx, list(_joined(args, self.parts)))
+
+
+def _joined(args: list[str], parts: Mapping[str, int]) -> Iterator[str]:
+    left = list(args)
+    while left:
+        word = left.pop(0)
+        yield word
+        count = parts.get(word.replace("_", "-"), 1)
+        if count > 1 and len(left) >= count and all(map(_is_part, left[:count])):
+            yield " ".join(left[:count])
+            del left[:count]
+
+
+def _is_part(word: str) -> bool:
+    """Say whether a word may be part of a value: neither a whole one nor an option, though it may begin with a minus."""
+    whole = word.lower() == "none" or any(sign in word for sign in " [,")
+    return not whole and not re.match(r"-[^\d.]", word)
+
+
 command = StepGroup("step", help="Run one step by itself on files. 'alfosc-reduce step NAME --help' tells its options.")
 
 
@@ -45,14 +76,17 @@ def command_of(name: str, step: type[Step]) -> click.Command:
     from alfosc_reduce.help_text import documentation_of, parameters_of
 
     _check_names(name, step)
-    return click.Command(
+    parameters = parameters_of(step)
+    made = StepCommand(
         name,
         callback=lambda **values: _run(step, values),
-        params=[_files(step), *_port_options(step), *map(_parameter_option, parameters_of(step)), *_own_options(step)],
+        params=[_files(step), *_port_options(step), *map(_parameter_option, parameters), *_own_options(step)],
         help="\b\n" + documentation_of(step).replace("\n\n", "\n\n\b\n"),
         context_settings={"token_normalize_func": lambda text: text.replace("_", "-")},
         no_args_is_help=True,
     )
+    made.parts = {_flag(parameter.name): parameter.parts for parameter in parameters}
+    return made
 
 
 def _check_names(name: str, step: type[Step]) -> None:

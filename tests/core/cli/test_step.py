@@ -154,6 +154,21 @@ def test_parameters_of_every_kind(image: Path, tmp_path: Path) -> None:
     assert np.all(load(tmp_path / "out2.fits").data == 2)
 
 
+@pytest.mark.parametrize("words", [["--span", "-1", "+3"], ["--span", "-1 3"], ["--span=[-1, 3]"]])
+def test_a_value_of_several_parts_may_be_given_as_words(
+    words: list[str], image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = []
+    monkeypatch.setattr(Scale, "quality", lambda step, result, **inputs: spans.append(step.span) or {})
+    assert run(Scale, *words, image, "-o", tmp_path / "out.fits").exit_code == 0
+    assert spans == [(-1, 3)]
+
+
+def test_too_few_parts_take_no_other_words(image: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--span"):
+        run(Scale, image, "--span", "4", "-o", tmp_path / "out.fits")
+
+
 def test_all_wrong_parameters_are_told_at_once(image: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as error:
         run(
