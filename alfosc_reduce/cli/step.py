@@ -63,7 +63,7 @@ def _joined(args: list[str], parts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _is_part(word: str) -> bool:
-    """Say whether a word may be part of a value: neither a whole one nor an option, though it may begin with a minus."""
+    """Say whether a word may be part of a value: neither a whole one nor an option, though with a minus in front."""
     whole = word.lower() == "none" or any(sign in word for sign in " [,")
     return not whole and not re.match(r"-[^\d.]", word)
 

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 def parse_parameters(step: type[Step], texts: Mapping[str, str]) -> Step:
     """Return `step` with parameters given as text.
 
-    Text is taken as it is where the parameter accepts it, else as JSON (``[4000, 5000]``) or as numbers (``4000 5000``);
-    ``none`` is no value.
+    Text is taken as it is where the parameter accepts it, else as JSON (``[4000, 5000]``) or as numbers
+    (``4000 5000``); ``none`` is no value.
 
     Raises
     ------
@@ -52,8 +52,16 @@ def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        numbers = [_from_json(word.removeprefix("+")) for word in text.split()]
-        return numbers if len(numbers) > 1 and all(isinstance(one, (int, float)) for one in numbers) else text
+        return _numbers(text) or text
+
+
+def _numbers(text: str) -> list[float]:
+    """Return text as a list of two or more numbers; an empty one if it is none."""
+    try:
+        numbers = [json.loads(word.removeprefix("+")) for word in text.split()]
+    except ValueError:
+        return []
+    return numbers if len(numbers) > 1 else []
 
 
 def _sentences(error: ValidationError, texts: Mapping[str, str]) -> Iterable[str]:
