@@ -153,6 +153,30 @@ def skies(filter_name: str, level: float, fringes: float = 0.0) -> list[Any]:
     return images
 
 
+@cache
+def measured_field() -> dict[str, Any]:
+    """An image, its sources as tables say them, and the catalogue of its stars; one source is not in it."""
+    import astropy.units as u
+    from astropy.table import QTable
+
+    image = copy.deepcopy(star_field())
+    image.meta.update({"BAND": "r", "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 75.0,
+                       "CRPIX1": 110.0, "CRPIX2": 100.0, "CD1_1": -6e-5, "CD2_2": 6e-5})  # fmt: skip
+    rng = np.random.default_rng(8)
+    x, y, magnitude = rng.uniform(15, 185, 40), rng.uniform(15, 185, 40), rng.uniform(16, 20, 40)
+    place = {"ra": (150 + 6e-5 * (109 - x) / np.cos(np.radians(75))) * u.deg, "dec": (75 + 6e-5 * (y - 99)) * u.deg}
+    sources = QTable({"id": np.arange(40), "x": x, "y": y, **place})
+    sources["flux_aper"] = 60 * 10 ** (-0.4 * (magnitude - 25 + rng.normal(0, 0.02, 40))) * u.electron
+    sources["flux_aper_error"] = 0.02 * sources["flux_aper"]
+    sources["flags"], sources["fwhm"] = np.zeros(40, np.int16), np.full(40, 4.0)
+    sources.meta.update(SEEING=0.86, PIXSCALE=0.2138)
+    names = np.array([f"S{i}" for i in range(40)])
+    reference = QTable({"source_id": names, **place, "epoch": np.full(40, 2016.0), "mag_r": magnitude * u.mag})
+    reference["mag_r_error"] = np.full(40, 0.01) * u.mag
+    reference.meta.update(CATALOG="sdss", MAGSYS={"r": "AB"}, RA=150.0, DEC=75.0, RADIUS=0.1)
+    return {"image": image, "sources": sources, "reference": reference[np.arange(40) != 7]}
+
+
 INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "subtract_overscan": lambda c: {"image": c.raw["object"][0]},
     "combine_bias": lambda c: {"frames": c.trimmed["bias"]},
@@ -181,6 +205,8 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "find_stars": lambda c: {"image": star_field()},
     "combine_imaging_flat": lambda c: {"frames": skies("V", 20000.0)},
     "trim_image": lambda c: {"image": skies("V", 20000.0)[0]},
+    "measure_zero_point": lambda c: measured_field(),
+    "find_new": lambda c: measured_field(),
     "combine_fringes": lambda c: {"images": skies("i", 3000.0, 0.05)},
     "subtract_fringes": lambda c: {
         "image": skies("i", 3000.0, 0.05)[0], "fringes": call("combine_fringes", skies("i", 3000.0, 0.05)),
