@@ -219,5 +219,16 @@ class Instrument(ABC):
         """Return the position angle of the slit on the sky (degrees, north through east), None if it is not known."""
         return None
 
+    def slit_on_sky(self, header: Header) -> tuple[float, float] | None:
+        """Return how the slit lies about the pointing, None if it is not known.
+
+        Returns
+        -------
+        tuple
+            The unbinned detector pixel along the slit (1-based) on which the pointing falls, and the position angle
+            (degrees, north through east) in which the pixels rise.
+        """
+        return None
+
     def _unknown(self, what: str) -> DataError:
         return DataError(f"the instrument {self.name!r} comes without a table of {what}")

@@ -112,3 +112,9 @@ class Alfosc(Instrument):
         from alfosc_reduce_alfosc.sky import slit_angle
 
         return slit_angle(header)
+
+    def slit_on_sky(self, header: Header) -> tuple[float, float] | None:
+        """Return where on a horizontal slit the pointing falls and how columns rise on the sky; None for other slits."""
+        from alfosc_reduce_alfosc.sky import slit_on_sky
+
+        return slit_on_sky(header)

@@ -148,6 +148,11 @@ def header_of_object(header: Header, found: Extraction, traces: Traces, number: 
     result["FWHMPIX"] = (round(fwhm, 4), "[pix] the same")
     result["APERTURE"] = (round(found.width * scale, 3), "[arcsec] full width of the boxcar")
     result["SIGNIF"] = (round(float(traces.significance[number]), 2), "[sigma] significance of the detection")
+    if traces.shapes:
+        result["TRACED"] = (traces.shapes[number], "whence the shape of the trace")
+    if len(traces.coordinates):
+        result["RA_OBJ"] = (round(float(traces.coordinates[number, 0]), 6), "[deg] of the object, from the pointing")
+        result["DEC_OBJ"] = (round(float(traces.coordinates[number, 1]), 6), "[deg] of the object, from the pointing")
     result["EXTRACT"] = (method, "method of extraction")
     result["AIRORVAC"] = ("VACUUM", "medium of the wavelengths")
     result["SPECSYS"] = ("TOPOCENT", "frame of the wavelengths")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
 import numpy as np
 from pydantic import Field
 
@@ -12,18 +13,12 @@ from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import usable
 from alfosc_reduce.parameters import Arcsec, to_pixels
-from alfosc_reduce_longslit.objects_detection import (
-    BLEND,
-    SlitProfile,
-    find_peaks_of,
-    separate,
-    slit_profile,
-    without_outliers,
-)
-from alfosc_reduce_longslit.objects_trace import BlockProfiles, ObjectTrace, block_profiles, follow, trace_object
+from alfosc_reduce_longslit.objects_detection import without_outliers
+from alfosc_reduce_longslit.objects_search import Found, Frame, find_and_trace, forced
 from alfosc_reduce_longslit.products import Traces
 from alfosc_reduce_longslit.sky_nodding import negative_rows
 from alfosc_reduce_longslit.slit_part import part_on_slit, plain_variance
+from alfosc_reduce_longslit.slit_sky import Place, SlitSky, along_slit, coordinates_of, is_along_slit, slit_sky
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,32 +27,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-FWHM = 5.0
-"""Pixels: what a forced aperture takes for the width of an object that is not seen."""
-Peak = tuple[float, float, float]
-"""Row, full width at half maximum (pixels) and significance of a peak of the slit profile."""
+    from alfosc_reduce.instrument import Instrument
+
+ANOTHER_FIELD = 120.0
+"""Arc seconds beside the slit, or beyond its ends, from which a position on the sky is that of another target."""
+BESIDE = 3.0
+"""Arc seconds beside the slit at which a position on the sky is worth a warning."""
 _log = logging.getLogger(__name__)
-
-
-class Frame(NamedTuple):
-    """Sky-subtracted electrons, their variance, and where they may be used; shape (ny, nx) each."""
-
-    data: NDArray[np.floating]
-    variance: NDArray[np.floating]
-    good: NDArray[np.bool_]
-
-
-class Found(NamedTuple):
-    """One object: its trace (nx,), full width at half maximum (pixels) and significance."""
-
-    centre: NDArray[np.float64]
-    fwhm: float
-    significance: float
-
-    @property
-    def row(self) -> float:
-        """Return the typical row of the trace."""
-        return float(np.median(self.centre))
 
 
 class TraceObjects(Step):
@@ -65,7 +41,9 @@ class TraceObjects(Step):
 
     The light is collapsed along the dispersion and searched with matched filters of several widths. Significance is in
     sigma of the noise measured on the blank rows themselves, and must exceed what as many trials reach by chance.
-    Each object is then followed in blocks of wavelength; a smooth curve through its centroids is the trace.
+    Each object is then followed in blocks of wavelength; a smooth curve through its centroids is the trace. Where the
+    light of an object does not fix its trace over the whole range, the trace of a brighter object on another frame (a
+    standard seen through the same grism) serves as `guide`: its shape is taken, the place along the slit measured.
     """
 
     threshold: float = Field(default=5.0, gt=0)
@@ -74,34 +52,43 @@ class TraceObjects(Step):
     largest_number: int = Field(default=5, ge=1, le=20)
     """Objects kept, the most significant first."""
 
-    position: Arcsec | None = None
-    """Where the object is along the slit, from the first row ("22.7 arcsec" or "106 pix"); only the object there is
-    traced, and an aperture is set there even if nothing is seen."""
+    position: Place | None = None
+    """Where the object is: along the slit from the first row ("22.7 arcsec" or "106 pix"), or on the sky
+    ("12:50:05.7 +28:01:10", or degrees "192.5237 +28.0194"). Only the object there is traced, and an aperture is set
+    there even if nothing is seen. Frames of a field far from a position on the sky are treated as without it."""
 
-    def __call__(self, image: CCDData, sky: CCDData | None = None) -> Traces:
+    pointing_offset: Arcsec = 0 * u.arcsec
+    """By how much further along the slit (rows rising) than the instrument says the telescope's pointing fell; objects
+    are given their coordinates on the sky by it."""
+
+    def __call__(
+        self, image: CCDData, sky: CCDData | None = None, guide: Traces | None = None,
+        instrument: Instrument | None = None,
+    ) -> Traces:  # fmt: skip
         """Return the traces, brightest first; none (with a warning) if nothing is significant."""
         name = image.header.get("FILENAME", "this frame")
-        scale = float(image.header.get("PIXSCALE", 1.0))
         frame, start = frame_of(image)
-        found, profile = find_and_trace(frame, self.threshold, self.largest_number)
-        if self.position is not None:
-            found = [forced(frame, profile, found, to_pixels(self.position, scale) - start, start, name)]
+        bend = bend_of(guide, image)
+        found, profile = find_and_trace(frame, self.threshold, self.largest_number, bend)
+        where = slit_sky(image.header, instrument, self.pointing_offset)
+        row = row_of(self.position, image, where)
+        if row is not None:
+            _check_row(row, start, len(frame.data), name)
+            one, seen = forced(profile, found, row - start, image.shape[1], bend)
+            found = [one]
+            if not seen:
+                _log.warning("%s: nothing is seen at row %.1f; the aperture there is set because position says so.",
+                             name, row)  # fmt: skip
         if not found:
             _log.warning(
                 "%s: no object stands out by %.1f sigma (the highest peak reaches %.1f); the limit is %.2g electrons a "
                 "column. Set position to force an aperture.",
                 name, self.threshold, float(profile.best.max()), profile.limit(self.threshold),
             )  # fmt: skip
-        return Traces(
-            centres=np.array([one.centre + start for one in found]).reshape(len(found), image.shape[1]),
-            fwhm=np.array([one.fwhm for one in found], dtype=np.float64),
-            significance=np.array([one.significance for one in found], dtype=np.float64),
-            pixel_scale=scale,
-            limit=profile.limit(self.threshold),
-        )
+        return traces_of(found, start, image, where, profile.limit(self.threshold))
 
     def quality(self, result: Traces, **inputs: Any) -> dict[str, float | int | str | bool | None]:
-        """Return number, positions, widths and significance of the objects, and the detection limit."""
+        """Return number, positions, widths and significance of the objects, the detection limit, whence the trace."""
         first = len(result) > 0
         return {
             "objects": len(result),
@@ -110,6 +97,9 @@ class TraceObjects(Step):
             "object_significance": float(result.significance[0]) if first else None,
             "object_trace_range_pixels": float(np.ptp(result.centres[0])) if first else None,
             "object_limit_electrons": result.limit,
+            "object_trace_from": result.shapes[0] if first and result.shapes else None,
+            "object_ra_deg": float(result.coordinates[0, 0]) if len(result.coordinates) else None,
+            "object_dec_deg": float(result.coordinates[0, 1]) if len(result.coordinates) else None,
         }
 
     def figures(self, result: Traces, **inputs: Any) -> Iterable[tuple[str, Figure]]:
@@ -135,66 +125,66 @@ def frame_of(image: CCDData) -> tuple[Frame, int]:
     return Frame(part.data, part.variance, good), part.rows.start
 
 
-def find_and_trace(frame: Frame, threshold: float, largest: int) -> tuple[list[Found], SlitProfile]:
-    """Find and trace the objects of a frame, the brightest first.
+def traces_of(found: list[Found], start: int, image: CCDData, where: SlitSky | None, limit: float) -> Traces:
+    """Return what was found as a product; rows of `found` count from row `start` of the frame."""
+    rows = [one.row + start for one in found]
+    return Traces(
+        centres=np.array([one.centre + start for one in found]).reshape(len(found), image.shape[1]),
+        fwhm=np.array([one.fwhm for one in found], dtype=np.float64),
+        significance=np.array([one.significance for one in found], dtype=np.float64),
+        pixel_scale=float(image.header.get("PIXSCALE", 1.0)),
+        limit=limit,
+        shapes=tuple(one.shape for one in found),
+        coordinates=np.array([where.coordinates(row) for row in rows] if where else []).reshape(-1, 2),
+    )
 
-    The brightest object is traced first. The frame is then searched again along its trace, where objects that the
-    slope of the trace had smeared stand out.
+
+def bend_of(guide: Traces | None, image: CCDData) -> NDArray[np.float64] | None:
+    """Return the brightest trace of another frame less its typical row, None if it says nothing for this frame."""
+    if guide is None or len(guide) == 0:
+        return None
+    if guide.centres.shape[1] != image.shape[1] or abs(guide.pixel_scale - image.header.get("PIXSCALE", 1.0)) > 1e-3:
+        _log.warning(
+            "%s: the guide is a trace on a frame of another window or binning; goes on without.",
+            image.header.get("FILENAME", "this frame"),
+        )  # fmt: skip
+        return None
+    return np.asarray(guide.centres[0] - np.median(guide.centres[0]), np.float64)
+
+
+def row_of(position: str | None, image: CCDData, where: SlitSky | None) -> float | None:
+    """Return the row that a position names, None if there is none or it is that of another target.
+
+    Raises
+    ------
+    DataError
+        If the position is one on the sky, and it is not known where on the sky the slit lies.
     """
-    profile = slit_profile(*frame)
-    peaks = find_peaks_of(profile, threshold)
-    if not peaks:
-        return [], profile
-    blocks = block_profiles(*frame)
-    first = trace_object(blocks, peaks[0][0], peaks[0][1], frame.data.shape[1])
-    profile = slit_profile(*straightened(frame, first.centre - float(np.median(first.centre))))
-    peaks = find_peaks_of(profile, threshold)[:largest] or peaks[:1]
-    found = [_traced(blocks, first, peak, peaks, profile.light) for peak in peaks]
-    return found, profile
+    if position is None:
+        return None
+    if is_along_slit(position):
+        return to_pixels(along_slit(position), float(image.header.get("PIXSCALE", 1.0)))
+    from astropy.coordinates import SkyCoord
 
-
-def _traced(
-    blocks: BlockProfiles, first: ObjectTrace, peak: Peak, peaks: list[Peak], light: NDArray[np.float64]
-) -> Found:
-    """Return the trace of one peak: its own if it stands alone, else parallel to that of the brightest object."""
-    row, width, significance = peak
-    middle = float(np.median(first.centre))
-    others = [other for other in peaks if other is not peak and abs(other[0] - row) < BLEND * width]
-    if others:
-        narrow = min(width, *(other[1] for other in others))
-        centres, width = separate(light, [row, *(other[0] for other in others)], narrow)
-        return Found(centres[0] + first.centre - middle, width, significance)
-    if abs(row - middle) < max(width, 2):
-        return Found(first.centre, first.fwhm, significance)
-    trace = follow(blocks, row + first.centre - middle, width)
-    return Found(trace.centre, trace.fwhm, significance)
-
-
-def straightened(frame: Frame, bend: NDArray[np.float64]) -> Frame:
-    """Shift each column by whole rows so that a trace with this `bend` (nx,) runs along one row."""
-    ny, nx = frame.data.shape
-    rows = np.arange(ny)[:, None] + np.round(bend).astype(int)
-    inside = (rows >= 0) & (rows < ny)
-    index = np.clip(rows, 0, ny - 1), np.broadcast_to(np.arange(nx), rows.shape)
-    return Frame(frame.data[index], frame.variance[index], frame.good[index] & inside)
-
-
-def forced(frame: Frame, profile: SlitProfile, found: list[Found], row: float, start: int, name: str) -> Found:
-    """Return the found object nearest to `row` if it is there, else an aperture parallel to the brightest one.
-
-    Rows count from the first of the slit, which is `start` on the frame.
-    """
-    ny, nx = frame.data.shape
-    if not 0 <= row <= ny - 1:
+    name = image.header.get("FILENAME", "this frame")
+    if where is None:
         raise DataError(
-            f"{name}: position is at row {row + start:.1f}, the slit has rows {start} to {start + ny - 1}; "
+            f"{name}: where the slit lies on the sky is not known (RA, DEC, the slit's angle, or the instrument are "
+            "missing); give position along the slit"
+        )
+    row, beside = where.place(SkyCoord(*coordinates_of(position), unit="deg"))
+    reach = ANOTHER_FIELD / where.scale
+    if abs(beside) > ANOTHER_FIELD or not -reach < row < len(image.data) + reach:
+        _log.info("%s: the position %s is that of another field.", name, position)
+        return None
+    if abs(beside) > BESIDE:
+        _log.warning("%s: the position %s lies %.1f arcsec beside the slit.", name, position, beside)
+    return row
+
+
+def _check_row(row: float, start: int, count: int, name: str) -> None:
+    if not start <= row <= start + count - 1:
+        raise DataError(
+            f"{name}: position is at row {row:.1f}, the slit has rows {start} to {start + count - 1}; "
             "give one on the slit"
         )
-    near = [one for one in found if abs(one.row - row) <= max(one.fwhm, 3)]
-    if near:
-        return min(near, key=lambda one: abs(one.row - row))
-    _log.warning(
-        "%s: nothing is seen at row %.1f; the aperture there is set because position says so.", name, row + start
-    )
-    bend = found[0].centre - found[0].row if found else np.zeros(nx)
-    return Found(row + bend, found[0].fwhm if found else FWHM, float(profile.best[round(row)]))

@@ -16,6 +16,10 @@ LARGEST_DEGREE = 5
 SLOPES = np.arange(-16, 16.1, 0.5)
 """Pixels along the slit from the first column to the last that a straight trace is searched with."""
 SURE = 0.2
+ENOUGH, SPAN = 8, 0.6
+"""Sure centroids, and the share of the columns that they must cover, for a trace to stand on its own."""
+GUIDED = 0.25
+"""Pixels (rms) by which traces of one grism differ in shape: on the real night two objects at two places each."""
 FLOOR = 0.02
 """Pixels: no centroid is trusted better."""
 
@@ -106,6 +110,42 @@ def follow(profiles: BlockProfiles, start: NDArray[np.float64], width: float) ->
     centre = start + departure
     fwhm = fitted_width(profiles, np.interp(profiles.x, np.arange(nx), centre), fwhm)
     return ObjectTrace(centre, fwhm, x, y, error, used)
+
+
+def follow_stiffly(profiles: BlockProfiles, start: NDArray[np.float64], width: float) -> ObjectTrace:
+    """Trace a faint object whose trace has the shape of `start` (nx,): only its place along the slit is measured."""
+    columns = np.arange(len(start))
+    guess = np.interp(profiles.x, columns, start)
+    offset = 0.0
+    for _ in range(3):
+        fwhm = fitted_width(profiles, guess + offset, width)
+        offset += common_offset(profiles, guess + offset, fwhm)
+    none = np.zeros(0)
+    return ObjectTrace(start + offset, fwhm, none, none, none, np.zeros(0, bool))
+
+
+def common_offset(profiles: BlockProfiles, centre: NDArray[np.float64], fwhm: float) -> float:
+    """Return by how many rows, at most half the width, the light of all blocks together lies off their centres."""
+    offsets = np.arange(-20, 20.01, 0.5)
+    weight = 1 / np.maximum(np.median(profiles.error, axis=1), 1e-12) ** 2
+    stack = sum(w * _shifted(light, c + offsets) for w, light, c in zip(weight, profiles.light, centre, strict=True))
+    trials = np.arange(-0.5, 0.51, 0.05) * fwhm
+    value = gaussian(offsets[None, :] - trials[:, None], fwhm) @ np.asarray(stack)
+    best = int(np.clip(np.argmax(value), 1, len(trials) - 2))
+    left, top, right = value[best - 1 : best + 2]
+    bend = left - 2 * top + right
+    return float(trials[best] + (0.5 * (left - right) / bend if bend < 0 else 0) * (trials[1] - trials[0]))
+
+
+def is_well_traced(trace: ObjectTrace, nx: int) -> bool:
+    """Say whether the light of an object fixes the shape of its trace, over the whole range, as well as a guide would.
+
+    At its ends a curve of four terms through n centroids errs by about four times their error over the root of n.
+    """
+    seen, error = trace.x[trace.used], trace.error[trace.used]
+    if len(seen) < ENOUGH or np.ptp(seen) < SPAN * nx:
+        return False
+    return float(4 * np.median(error) / np.sqrt(len(seen))) < GUIDED
 
 
 def straight_trace(profiles: BlockProfiles, row: float, width: float, nx: int) -> tuple[float, float]:

@@ -115,6 +115,11 @@ class Traces:
         Arc seconds a pixel along the slit.
     limit
         Electrons a column (mean over all) of an object just detected; 0 if not known.
+    shapes
+        Where the shape of each trace comes from: ``own`` light, a ``guide`` (the trace of a brighter object on another
+        frame), ``parallel`` to the brightest object, or ``straight``, where nothing tells. Empty if not known.
+    coordinates
+        Right ascension and declination of each object's typical row, degrees, shape (n objects, 2); empty if not known.
     """
 
     centres: NDArray[np.float64]
@@ -122,6 +127,8 @@ class Traces:
     significance: NDArray[np.float64]
     pixel_scale: float
     limit: float = 0.0
+    shapes: tuple[str, ...] = ()
+    coordinates: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
 
     def __len__(self) -> int:
         """Return the number of objects."""
