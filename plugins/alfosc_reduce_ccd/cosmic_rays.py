@@ -1,4 +1,7 @@
-"""Cosmic rays, found on the frame as it was read, with sky and objects known to the detector."""
+"""Cosmic rays, found on the frame as it was read, with sky and objects known to the detector.
+
+On spectra they are what L.A.Cosmic finds against a model of the light; on images, what is too sharp for a star.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,18 @@ _TOO_MANY = 0.02
 _MODEL_ERROR = 0.02
 """The model of the light is no better than this: pixels respond unevenly, profiles change."""
 _BORDER = 4
+_SEEING, _NARROWEST = 0.45, 1.2
+"""Width that stars have at least: arcsec on the ground, and pixels where the scale is not known."""
 _NEIGHBOURS, _CONTRAST, _ITERATIONS = 0.3, 3.0, 2
 
 
 class RejectCosmicRays(Step):
-    """Flag cosmic rays (L.A.Cosmic, van Dokkum 2001) against a model of sky and objects; the data stay as they are."""
+    """Flag cosmic rays; the data stay as they are.
+
+    On spectra they are found by L.A.Cosmic (van Dokkum 2001) against a model of sky and objects. On images a pixel is
+    hit that is brighter, compared with neighbours on opposite sides, than the sharpest light through the optics can
+    be; how sharp that is, the stars of the image tell.
+    """
 
     threshold: float = 4.8
     """Significance of a cosmic ray, in standard deviations of the noise."""
@@ -44,7 +54,7 @@ class RejectCosmicRays(Step):
         Parameters
         ----------
         image
-            Electrons, dispersion along x, still with its sky.
+            Still with its sky; electrons, if a spectrum, dispersion along x.
 
         Raises
         ------
@@ -53,31 +63,77 @@ class RejectCosmicRays(Step):
         """
         if min(image.shape) <= _BORDER:
             raise DataError(f"{name_of(image)}: shape {image.shape} is too small to look for cosmic rays; exclude it")
+        header = image.meta.copy()
+        hit, width = self._on_spectrum(image) if image.meta.get("DISPAXIS", 0) else self._on_image(image)
+        if width:
+            header["CRFWHM"] = (round(width, 2), "[pix] width of stars; cosmic rays are sharper")
+        if hit.mean() > _TOO_MANY:
+            share = 100 * hit.mean()
+            logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
+        flags = flags_of(image)
+        flags[hit] |= Flag.COSMIC_RAY
+        variance = None if image.uncertainty is None else variance_of(image)
+        unit = image.unit.to_string()
+        return make_image(image.data, unit=unit, header=header, variance=variance, flags=flags)
+
+    def _on_spectrum(self, image: CCDData) -> tuple[NDArray[np.bool_], float]:
+        """Return hits found against a model of sky and objects."""
         noise = float(image.meta.get("RDNOISE", 0.0))
         rows = rows_on_slit(image)
         good = usable(image)[rows]
         data = np.where(good, image.data[rows], 0).astype(np.float32)
         light = smooth_light(data, good, noise)
-        hit = cosmic_rays(data, light, ~good, noise, threshold=self.threshold, growth=self.growth)
-        if hit.mean() > _TOO_MANY:
-            share = 100 * hit.mean()
-            logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
-        flags = flags_of(image)
-        flags[rows][hit] |= Flag.COSMIC_RAY
-        variance = None if image.uncertainty is None else variance_of(image)
-        unit = image.unit.to_string()
-        return make_image(image.data, unit=unit, header=image.meta, variance=variance, flags=flags)
+        hit = np.zeros(image.shape, bool)
+        hit[rows] = cosmic_rays(data, light, ~good, noise, threshold=self.threshold, growth=self.growth)
+        return hit, 0.0
+
+    def _on_image(self, image: CCDData) -> tuple[NDArray[np.bool_], float]:
+        """Return hits that are too sharp for stars, and the width of the stars."""
+        from alfosc_reduce_ccd.image_hits import image_hits
+
+        scale = float(image.meta.get("PIXSCALE", 0.0))
+        narrowest = max(_SEEING / scale, _NARROWEST) if scale > 0 else _NARROWEST
+        return image_hits(
+            np.asarray(image.data), not_judged(image), gain=_gain(image), narrowest=narrowest,
+            threshold=self.threshold, growth=self.growth,
+        )  # fmt: skip
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Show the frame with the cosmic rays marked."""
         from alfosc_reduce_ccd.figures import cosmic_ray_figure
+        from alfosc_reduce_ccd.image_figures import image_hits_figure
 
-        yield "cosmic_rays", cosmic_ray_figure(result, title_of(result))
+        figure = cosmic_ray_figure if result.meta.get("DISPAXIS", 0) else image_hits_figure
+        yield "cosmic_rays", figure(result, title_of(result))
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
-        """Return how many pixels were hit."""
+        """Return how many pixels were hit, and for an image the width of the stars in pixels."""
         hit = int(np.count_nonzero(flags_of(result) & Flag.COSMIC_RAY))
-        return {"cosmic_ray_pixels": hit, "cosmic_ray_fraction": hit / result.data.size}
+        found: dict[str, float | int | str | bool | None] = {
+            "cosmic_ray_pixels": hit, "cosmic_ray_fraction": hit / result.data.size,
+        }  # fmt: skip
+        return found | ({"star_width_pixels": float(result.meta["CRFWHM"])} if "CRFWHM" in result.meta else {})
+
+
+def not_judged(image: CCDData) -> NDArray[np.bool_]:
+    """Return true where an image cannot be judged: not usable, or near saturated pixels, along columns further."""
+    from scipy.ndimage import maximum_filter
+
+    bad = ~usable(image)
+    saturated = (flags_of(image) & int(Flag.SATURATED)) != 0
+    saturated |= np.asarray(image.data) >= image.meta.get("SATURATE", np.inf)
+    if saturated.any():
+        # Charge that overflows runs along the columns.
+        bad |= maximum_filter(saturated, size=(1, 7)) | maximum_filter(saturated, size=(17, 3))
+    return np.asarray(bad, bool)
+
+
+def _gain(image: CCDData) -> float:
+    """Return the variance of light over the light, from the unit of an image as far as its header tells."""
+    unit, header = image.unit.to_string().replace(" ", ""), image.meta
+    gain, time = header.get("GAIN", 1.0), header.get("EXPTIME", 1.0)
+    each = 1.0 if unit.startswith("electron") or not gain > 0 else 1 / float(gain)
+    return each / float(time) if unit.endswith("/s") and time > 0 else each
 
 
 def cosmic_rays(

@@ -105,10 +105,15 @@ def _try_gain(
 
 
 def by_setup(flats: Sequence[Planes]) -> list[list[Planes]]:
-    """Return flats in groups that show the same light: of one grism, slit, filter, lamp and exposure time."""
+    """Return flats in groups that show the same light: of one grism, slit, filter, lamp and exposure time.
+
+    The sky in twilight fades, and exposures grow with it: there the exposure time does not tell flats apart.
+    """
     groups: dict[tuple[object, ...], list[Planes]] = defaultdict(list)
     for plane in flats:
-        groups[tuple(plane.header.get(key) for key in ("GRISM", "SLIT", "FILTER", "LAMP", "EXPTIME"))].append(plane)
+        of_sky = plane.header.get("FRAMEKND") == "imaging_flat" and not plane.header.get("LAMP")
+        keys = ("GRISM", "SLIT", "FILTER", "LAMP") if of_sky else ("GRISM", "SLIT", "FILTER", "LAMP", "EXPTIME")
+        groups[tuple(plane.header.get(key) for key in keys)].append(plane)
     return list(groups.values())
 
 
