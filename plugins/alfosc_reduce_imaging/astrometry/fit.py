@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.polynomials import Fitted, Frame, least_squares, terms
+from alfosc_reduce_imaging.astrometry.polynomials import Fitted, Frame, combined_terms, least_squares, terms
 from alfosc_reduce_imaging.astrometry.sky_map import SkyMap
 from alfosc_reduce_imaging.astrometry.tangent_plane import angles_of, axes_at, deproject, project
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEEDED = {1: 3, 2: 20, 3: 32, 4: 60, 5: 110}
-"""Matched stars from which on a degree is tried: three for each of its terms, and more."""
+SHAPES = ((1, "all", 3), (3, "radial", 12), (3, "off axis", 20), (3, "all", 32), (4, "all", 60), (5, "all", 110))
+"""Degree and terms of the maps that are tried, simplest first, and the matched stars that each needs: more than two for
+each of its terms."""
 AFFINE = 6
 """Stars from which on scale and direction of the two axes are fitted apart."""
 CLIP = 14.0
@@ -93,8 +94,9 @@ def fit_map(stars: Stars, frame: Frame, near: tuple[float, float], degree: int |
         If the stars do not determine the map.
     """
     if degree is not None:
-        return fit_of_degree(stars, frame, near, degree)
-    fits = [fit_of_degree(stars, frame, near, d) for d, needed in NEEDED.items() if d == 1 or len(stars) >= needed]
+        return fit_of_terms(stars, frame, near, combined_terms(degree), degree)
+    allowed = [shape for shape in SHAPES if shape[0] == 1 or len(stars) >= shape[2]]
+    fits = [fit_of_terms(stars, frame, near, combined_terms(d, kind), d) for d, kind, _ in allowed]
     return fits[preferred([fit.left_out for fit in fits], stars.variance + fits[-1].floor ** 2)]
 
 
@@ -122,21 +124,25 @@ def preferred(left_out: list[NDArray[np.float64]], variance: NDArray[np.float64]
     return 0
 
 
-def fit_of_degree(stars: Stars, frame: Frame, near: tuple[float, float], degree: int) -> Fit:
-    """Fit a map of one degree; the plane is moved until it touches the sky at the origin of the frame."""
-    design = terms(*frame(stars.x, stars.y), degree)
-    place = near
+def fit_of_terms(
+    stars: Stars, frame: Frame, near: tuple[float, float], combined: NDArray[np.float64], degree: int
+) -> Fit:
+    """Fit a map of some terms of one degree; the plane is moved until it touches the sky at the origin of the frame."""
+    every = terms(*frame(stars.x, stars.y), degree)
+    design, place = every @ combined, near
     for _ in range(3):
         axes = axes_at(*place)
         fitted, kept, floor = _robust(design, project(stars.directions, axes), stars.variance)
         ra, dec = angles_of(deproject(fitted.coefficients[:1], axes))
         place = float(ra[0]), float(dec[0])
-    coefficients = fitted.coefficients.copy()
+    coefficients = combined @ fitted.coefficients
     coefficients[0] = 0.0
     sky_map = SkyMap(*place, frame, coefficients, degree)
-    residuals = design @ coefficients - project(stars.directions, axes_at(*place))
+    residuals = every @ coefficients - project(stars.directions, axes_at(*place))
     lever = np.where(kept, np.minimum(fitted.leverage, 0.999), 0.0)
-    return Fit(sky_map, residuals, residuals / (1 - lever)[:, None], kept, floor, fitted.covariance)
+    return Fit(
+        sky_map, residuals, residuals / (1 - lever)[:, None], kept, floor, combined @ fitted.covariance @ combined.T
+    )
 
 
 def _robust(

@@ -37,6 +37,28 @@ def powers(degree: int) -> list[tuple[int, int]]:
     return [(order - j, j) for order in range(degree + 1) for j in range(order + 1)]
 
 
+def combined_terms(degree: int, kind: str = "all") -> NDArray[np.float64]:
+    """Return the terms that are fitted as combinations, shape (p, q), of all p terms of a degree.
+
+    Parameters
+    ----------
+    degree
+        At least 3 unless all terms are fitted.
+    kind
+        ``all``; ``radial``: the linear ones, and r2 x and r2 y, with r2 = x2 + y2, which is how a lens distorts about
+        its axis; ``off axis``: these and the quadratic ones, for an axis that is not in the middle.
+    """
+    if kind == "all":
+        return np.eye(len(powers(degree)))
+    plain = 3 if kind == "radial" else 6
+    combined = np.zeros((len(powers(degree)), plain + 2))
+    combined[:plain, :plain] = np.eye(plain)
+    for column, parts in ((plain, ((3, 0), (1, 2))), (plain + 1, ((2, 1), (0, 3)))):
+        for part in parts:
+            combined[powers(degree).index(part), column] = 1.0
+    return combined
+
+
 def terms(u: NDArray[np.float64], v: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     """Return every term at points (n,), shape (n, p)."""
     of_u, of_v = ([np.ones_like(w)] for w in (u, v))
