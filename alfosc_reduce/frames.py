@@ -128,12 +128,12 @@ def read_header(path: Path) -> Header:
 
 
 def _unpacked(path: Path) -> BinaryIO:
-    match path.suffix.lower():
-        case ".gz":
-            return cast("BinaryIO", gzip.open(path))
-        case ".bz2":
-            return cast("BinaryIO", bz2.open(path))
-    return path.open("rb")
+    """Open a file, packed or not; the name does not say it, for browsers unpack files and keep their names."""
+    with path.open("rb") as stream:
+        beginning = stream.read(3)
+    if beginning[:2] == b"\x1f\x8b":
+        return cast("BinaryIO", gzip.open(path))
+    return cast("BinaryIO", bz2.open(path)) if beginning == b"BZh" else path.open("rb")
 
 
 def _merged_header(stream: BinaryIO, path: Path) -> Header:
@@ -152,7 +152,7 @@ def _merged_header(stream: BinaryIO, path: Path) -> Header:
         image = fits.getheader(path, 1) if last.get("ZIMAGE") else last
         header.extend(image.cards, strip=False, update=True)
     absent = stream.tell() + _data_size(last) - path.stat().st_size
-    if absent > 0 and path.suffix.lower() not in (".gz", ".bz2"):
+    if absent > 0 and not isinstance(stream, gzip.GzipFile | bz2.BZ2File):
         raise ValueError(f"{absent} bytes are missing at its end")
     return header
 

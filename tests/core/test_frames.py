@@ -69,6 +69,13 @@ def test_packed_file_reads_like_the_plain_one(frame: Path, ending: str) -> None:
     assert read_header(packed) == read_header(frame)
 
 
+@pytest.mark.parametrize("ending", [".gz", ".bz2"])
+def test_plain_file_that_kept_the_name_of_a_packed_one_is_read(frame: Path, ending: str) -> None:
+    renamed = frame.with_name(frame.name + ending)
+    renamed.write_bytes(frame.read_bytes())
+    assert read_header(renamed) == read_header(frame)
+
+
 def test_tile_compressed_file_has_the_keywords_of_the_image(frame: Path, toys: SimpleNamespace) -> None:
     data, header = fits.getdata(frame, header=True)
     packed = frame.with_name("b.fits.fz")
