@@ -55,7 +55,8 @@ class FileCatalog(Catalog):
     def sources(self, centre: SkyCoord, radius: Quantity) -> QTable:
         """Return the sources of the file in a cone; see `Catalog.sources`."""
         table = self._table()
-        columns = located(self.columns, table.colnames, str(self.path))
+        own = {name: name for name in table.colnames} if "MAGSYS" in table.meta else {}  # a reference table keeps all
+        columns = own | located(self.columns, table.colnames, str(self.path))
         try:
             found: dict[str, Any] = contents(table, columns, self.units)
         except DataError as error:
@@ -102,13 +103,16 @@ def read_table(path: Path) -> Table:
             kind = _kind(path)
             if kind == "product":
                 return _product(path)
-            return Table.read(path, format=kind)
+            table = Table.read(path, format=kind)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except DataError:
         raise
     except Exception as error:
         raise DataError(f"{path}: not a table in FITS, VOTable, ECSV or CSV: {first_line(error)}") from error
+    if not table.colnames:
+        raise DataError(f"{path}: not a table in FITS, VOTable, ECSV or CSV: it has no columns")
+    return table
 
 
 def first_line(error: Exception) -> str:

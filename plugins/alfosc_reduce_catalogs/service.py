@@ -69,7 +69,9 @@ class Query:
         came = {name.lower(): name for name in table.colnames}
         names = {ours: theirs.rpartition(".")[2].strip('"').lower() for ours, theirs in self.columns.items()}
         if missing := [name for name in names.values() if name not in came]:
-            raise DataError(f"the answer has no column {', '.join(missing)} (it has: {', '.join(table.colnames)})")
+            raise DataError(
+                f"the answer of the service has no column {', '.join(missing)} (it has: {', '.join(table.colnames)})"
+            )
         return {ours: came[name] for ours, name in names.items()}
 
 
@@ -118,7 +120,12 @@ class ServiceCatalog(Catalog):
         """Return the sources in a cone, from the cache or the service; see `Catalog.sources`."""
         cone = cone_of(centre, radius)
         answer, query = self._answer(cone)
-        found = self.reference(answer.table, query.located(answer.table), query)
+        try:
+            found = self.reference(answer.table, query.located(answer.table), query)
+        except DataError as error:
+            raise DataError(
+                f"{self.name}: {error}; the service has changed: report it, or try another address"
+            ) from None
         return make_reference(
             **found,
             systems=self.bands,
