@@ -193,11 +193,23 @@ def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArra
         typical = np.median(variance, axis=-1, keepdims=True)
         keep = keep & (variance <= _limit(len(stack) - 1) * typical)
         mean = pixels.mean(0)
-    variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / (len(stack) - 1)
+    variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / _freedom(pixels, keep)
     number = keep.sum(-1)
     level = np.where(keep, mean, 0).sum(-1) / np.maximum(number, 1)
     value = np.where(keep, variance, 0).sum(-1) / np.maximum(number - _TERMS, 1)
     return np.where(number > enough, level, np.nan), np.where(number > enough, value, np.nan)
+
+
+def _freedom(pixels: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how many frames' worth of photon noise is left around their mean, for each block (shape (blocks, 1)).
+
+    One less than there are frames where all are equally bright. The mean follows the brighter ones, whose noise is
+    larger: with levels a times the mean, the squares of the residuals add up to N - mean(a squared).
+    """
+    light = np.where(keep, pixels, 0).sum(-1)
+    share = light / np.where(light.any(0), light.mean(0), 1)
+    left: NDArray[np.float64] = len(pixels) - np.mean(share**2, axis=0)
+    return np.where(left > 0.5 * (len(pixels) - 1), left, len(pixels) - 1.0)[:, None]
 
 
 def _residuals(pixels: NDArray[np.float64], mean: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:

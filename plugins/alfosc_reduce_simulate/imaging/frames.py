@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce_simulate.imaging.observations import ImageExposure, ImagingNight
 
-FLAT_LEVELS = (300_000.0, 220_000.0, 340_000.0, 260_000.0, 180_000.0)
+FLAT_LEVELS = (260_000.0, 200_000.0, 290_000.0, 230_000.0, 160_000.0)
 """ADU of twilight flats, one after the other."""
 _DITHERS = np.array(
     [[0, 0], [1, 0.35], [-0.7, 1], [-1, -0.6], [0.45, -1], [1, 1.2], [-1.3, 0.2], [0.1, -1.6], [1.6, -0.4]]

@@ -49,6 +49,25 @@ def test_gain_is_unbiased_and_its_error_honest(detector):
     assert 0.6 < np.std(pulls) < 1.4
 
 
+def test_flats_of_changing_level_give_the_same_gain():
+    rng = np.random.default_rng(11)
+    light = lamp(240, 160)
+    noise = read_noise([rng.normal(0, 5.0, light.shape) for _ in range(2)])
+    levels = (0.5, 1.4, 0.7, 1.6, 0.8)
+    flats = [(rng.poisson(light * level) + rng.normal(0, 0.9, light.shape)) / 0.18 for level in levels]
+    found = gain_of(block_statistics(flats, 0.0), noise)
+    # Without account of the levels it would be 4 per cent high.
+    assert found.value == pytest.approx(0.18, abs=4 * found.error) and found.error < 0.0012
+
+
+def test_twilight_flats_are_taken_together_whatever_their_exposure(detector, bias, flats):
+    for seconds, flat in enumerate(flats, start=2):
+        flat.meta.update(FRAMEKND="imaging_flat", EXPTIME=float(seconds))
+    found = MeasureDetector()(bias, flats)
+    assert found.gain_source == "measured"
+    assert found.gain == pytest.approx(detector.gain, rel=0.03)
+
+
 def test_charge_that_spreads_does_not_bias_the_gain():
     rng = np.random.default_rng(5)
     light = lamp(240, 160)
