@@ -47,7 +47,8 @@ def asked(
         If no field or no catalogue is named, or an option cannot be understood.
     """
     size = _parsed(Angle, radius, "--radius") if radius else None
-    fields = [NamedField(text, Field(position(text, "--at"), size or _parsed(Angle, _ALONE, ""))) for text in positions]
+    alone = _parsed(Angle, radius or _ALONE, "--radius")
+    fields = [NamedField(text, Field(position(text, "--at"), alone)) for text in positions]
     catalogs: list[Catalog] = [_parsed(CatalogChoice, name, "--catalog") for name in names]
     remarks: list[str] = []
     if source:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from alfosc_reduce import get_instrument, get_step, load
 from alfosc_reduce.cli import program
 from alfosc_reduce.images import make_image
-from alfosc_reduce.registry import STEPS, find
+from alfosc_reduce.registry import CATALOGS, STEPS, find
 from alfosc_reduce.testing import StepContract
 
 try:
@@ -80,3 +80,17 @@ def test_steps_command_lists_and_explains_it() -> None:
 
 def test_instruments_command_lists_it() -> None:
     assert "The Stranger's Spectrograph" in CliRunner().invoke(program, ["instruments"]).output
+
+
+def test_catalogue_is_found_listed_and_fetched_from(tmp_path: Path) -> None:
+    assert find(CATALOGS, "stranger_stars").owner == "alfosc-reduce-stranger"
+    listed = CliRunner().invoke(program, ["catalog", "list"], catch_exceptions=False).output
+    assert "The Stranger's Stars; bands: V; the Great Bear" in listed and "alfosc-reduce-stranger 0.3.0" in listed
+    image = make_image(np.ones((9, 9)), unit="adu", header=fits.Header({"RA": 165.9, "DEC": 61.7, "PIXSCALE": 1.0}))
+    step = get_step("fetch_catalog")(catalogs=[{"name": "stranger_stars", "faintest": 2.0}], radius="9 deg", minimum=1)
+    assert type(step).model_validate_json(step.model_dump_json()) == step
+    assert list(step(image)["source_id"]) == ["Dubhe"]
+    fetched = CliRunner().invoke(
+        program, ["catalog", "fetch", "--catalog", "stranger_stars", "--at", "165.9 58", "--radius", "9 deg"]
+    )
+    assert fetched.exit_code == 0 and fetched.output.splitlines()[-1].split()[-1] == "2"
