@@ -72,7 +72,7 @@ class MagnitudeVerdict:
     faint
         Number of those.
     pull
-        Robust standard deviation of (measured - true - zero point) / error, over all stars fainter than S/N 100.
+        Standard deviation (clipped at four robust ones) of (measured - true - zero point) / error, over all stars fainter than S/N 100.
     """
 
     name: str
@@ -96,7 +96,7 @@ def judge_magnitudes(name: str, measured: ArrayLike, error: ArrayLike, true: Arr
     zero_point, spread = robust_mean(off[bright])
     bias, bias_spread = robust_mean(off[faint])
     weak = (strength > 5) & (strength < BRIGHT[0])
-    pull = robust_scatter((off[weak] - zero_point) / errors[weak])
+    pull = clipped_scatter((off[weak] - zero_point) / errors[weak])
     return MagnitudeVerdict(
         name, int(bright.sum()), zero_point, spread, bias - zero_point, bias_spread, int(faint.sum()), pull
     )
@@ -107,6 +107,14 @@ def robust_scatter(values: NDArray[np.float64]) -> float:
     if values.size < 3:
         return float("nan")
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def clipped_scatter(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of what lies within four robust ones of the median, more exact than these."""
+    scatter = robust_scatter(values)
+    if not np.isfinite(scatter):
+        return scatter
+    return float(np.std(values[np.abs(values - np.median(values)) <= 4 * scatter], ddof=1))
 
 
 def robust_mean(values: NDArray[np.float64]) -> tuple[float, float]:
