@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 if TYPE_CHECKING:
+    from alfosc_reduce.catalog import Catalog
     from alfosc_reduce.registry import Plugin
     from alfosc_reduce.step import Step
 
@@ -43,8 +44,8 @@ class _Schema(GenerateJsonSchema):
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
 
-def parameters_of(step: type[Step]) -> tuple[ParameterHelp, ...]:
-    """Return the parameters of a step in the order of their declaration."""
+def parameters_of(step: type[Step] | type[Catalog]) -> tuple[ParameterHelp, ...]:
+    """Return the parameters of a step or catalogue in the order of their declaration."""
     schema = step.model_json_schema(schema_generator=_Schema)
     defaults = _defaults(step)
     return tuple(
@@ -59,7 +60,7 @@ def parameters_of(step: type[Step]) -> tuple[ParameterHelp, ...]:
     )
 
 
-def _defaults(step: type[Step]) -> dict[str, Any]:
+def _defaults(step: type[Step] | type[Catalog]) -> dict[str, Any]:
     given = {name: field.get_default(call_default_factory=True) for name, field in step.model_fields.items()
              if not field.is_required()}  # fmt: skip
     try:
@@ -115,8 +116,8 @@ def _limits(schema: dict[str, Any]) -> str:
     return "".join(f" {sign} {schema[key]:g}" for key, sign in signs.items() if key in schema)
 
 
-def documentation_of(step: type[Step]) -> str:
-    """Return the docstring of a step without indentation; empty for one without."""
+def documentation_of(step: type[Step] | type[Catalog]) -> str:
+    """Return the docstring of a step or catalogue without indentation; empty for one without."""
     own = step.__dict__.get("__doc__")
     return inspect.cleandoc(own) if own else ""
 

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import click
 
-from alfosc_reduce import Flag, get_instrument, get_step
+from alfosc_reduce import Flag, get_catalog, get_instrument, get_step
+from alfosc_reduce.catalog import Catalog
 from alfosc_reduce.cli import COMMANDS
 from alfosc_reduce.flags import UNUSABLE
 from alfosc_reduce.help_text import ParameterHelp, documentation_of, parameters_of
 from alfosc_reduce.recipe import InputFiles, Limit, Recipe, Source, StepEntry
-from alfosc_reduce.registry import INSTRUMENTS, STEPS, Plugin, plugins
+from alfosc_reduce.registry import CATALOGS, INSTRUMENTS, STEPS, Plugin, plugins
 from alfosc_reduce.step import Step
 
 REFERENCE = Path(__file__).with_name("reference")
@@ -30,11 +31,12 @@ NOTE = "<!-- Written by docs/generate.py from the code; do not edit. -->"
 
 def pages() -> dict[str, str]:
     """Return the text of every page by its path below ``reference``."""
-    steps, instruments = _ours(STEPS), _ours(INSTRUMENTS)
+    steps, instruments, catalogs = _ours(STEPS), _ours(INSTRUMENTS), _ours(CATALOGS)
     found = {f"steps/{name}.md": step_page(plugin, get_step(name)) for name, plugin in steps.items()}
     found |= {f"instruments/{name}.md": instrument_page(name) for name in instruments}
+    found |= {f"catalogs/{name}.md": catalog_page(get_catalog(name)) for name in catalogs}
     found |= {"commands.md": commands_page(), "recipe.md": recipe_page(), "flags.md": flags_page()}
-    found["README.md"] = index(steps, instruments)
+    found["README.md"] = index(steps, instruments, catalogs)
     return found
 
 
@@ -78,6 +80,15 @@ def instrument_page(name: str) -> str:
     lines = [NOTE, "", f"# {name}", "", instrument.fullname, "", *_docstring(type(instrument)), ""]
     recipes = [f'- `extends = "{name}:{recipe}"`' for recipe in sorted(instrument.recipes())]
     return "\n".join([*lines, "## Recipes", "", *(recipes or ["None."]), ""])
+
+
+def catalog_page(catalog: type[Catalog]) -> str:
+    """Return the page of a reference catalogue: documentation, where it has sources, and parameters."""
+    about = [f"- {catalog.fullname}", f"- Sources in {catalog.footprint}"]
+    if not any(field.is_required() for field in catalog.model_fields.values()):
+        about.append(f"- Bands: {', '.join(f'{band} ({system})' for band, system in catalog().bands.items())}")
+    lines = [NOTE, "", f"# {catalog.name}", "", documentation_of(catalog), "", *about, "", "## Parameters", ""]
+    return "\n".join([*lines, *_parameters(parameters_of(catalog))])
 
 
 def _docstring(cls: type) -> list[str]:
@@ -162,12 +173,14 @@ def flags_page() -> str:
     return "\n".join([*lines, ""])
 
 
-def index(steps: dict[str, Plugin], instruments: dict[str, Plugin]) -> str:
+def index(steps: dict[str, Plugin], instruments: dict[str, Plugin], catalogs: dict[str, Plugin]) -> str:
     """Return the page that lists all others."""
     lines = [NOTE, "", "# Reference", "", "## Steps", ""]
     lines += [f"- [{name}](steps/{name}.md): {get_step(name).summary()}" for name in steps]
     lines += ["", "## Instruments", ""]
     lines += [f"- [{name}](instruments/{name}.md): {get_instrument(name).fullname}" for name in instruments]
+    lines += ["", "## Reference catalogues", ""]
+    lines += [f"- [{name}](catalogs/{name}.md): {get_catalog(name).fullname}" for name in catalogs]
     lines += [
         "",
         "## Beside them",

@@ -20,7 +20,7 @@ def listing() -> None:
 
 
 @command.command("fetch")
-@click.argument("source", nargs=-1, metavar="[RECIPE or RAW]")
+@click.argument("source", nargs=-1, metavar="RECIPE|RAW")
 @click.option("--catalog", "names", multiple=True, metavar="CATALOG", help="Catalogue [those in the recipe].")
 @click.option("--at", "positions", multiple=True, metavar='"RA DEC"', help="A position, in degrees or as h:m:s d:m:s.")
 @click.option("--radius", metavar="ANGLE", help="Radius of the field [10 arcmin with --at, else that of the images].")
