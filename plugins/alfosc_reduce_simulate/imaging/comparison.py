@@ -72,7 +72,8 @@ class MagnitudeVerdict:
     faint
         Number of those.
     pull
-        Standard deviation (clipped at four robust ones) of (measured - true - zero point) / error, over all stars fainter than S/N 100.
+        Standard deviation (clipped at four robust ones) of (measured - true - zero point) / error, over all stars
+        fainter than S/N 100.
     """
 
     name: str
