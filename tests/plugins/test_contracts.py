@@ -203,6 +203,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "combine_spectra": lambda c: {"spectra": [c.calibrated(0), c.calibrated(1)]},
     "combine_2d": lambda c: {"images": [c.straight(0), c.straight(1)]},
     "find_stars": lambda c: {"image": star_field()},
+    "measure_sources": lambda c: {"image": star_field()},
     "combine_imaging_flat": lambda c: {"frames": skies("V", 20000.0)},
     "trim_image": lambda c: {"image": skies("V", 20000.0)[0]},
     "measure_zero_point": lambda c: measured_field(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce_imaging.stars.mesh import fill_cells, in_cells, median_around, mesh_shape, surface
+from alfosc_reduce_imaging.stars.mesh import fill_cells, in_cells, median_around, mesh_shape, plane, surface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,9 @@ def rough_cells(values: NDArray[np.float32], box: int) -> Cells:
     scatter = np.float32(MAD_TO_SIGMA) * nanmedian(np.abs(cells - centre[..., None]), axis=-1)
     few = np.count_nonzero(np.isfinite(cells), axis=-1) < _FEWEST * cells.shape[-1]
     centre[few], scatter[few] = np.nan, np.nan
-    return median_around(fill_cells(centre), 2), median_around(fill_cells(scatter), 1)
+    centre = fill_cells(centre)
+    slope = plane(centre)
+    return median_around(centre - slope, 2) + slope, median_around(fill_cells(scatter), 1)
 
 
 def clipped_cells(blank: NDArray[np.float32], expected: NDArray[np.float32], box: int) -> Cells:

@@ -117,14 +117,28 @@ def find_stars(
     bits = np.zeros(data.shape, np.int16) if flags is None else np.asarray(flags, np.int16)
     plane = np.square(rms) if variance is None else np.where(good, variance, np.square(rms)).astype(np.float32)
     light = Light(np.asarray(data - level, np.float32), plane, bits, good, rms)
+    return with_sky(at_own_width(light, threshold), level, rms)
+
+
+def with_sky(stars: Stars, level: NDArray[np.float32], rms: NDArray[np.float32]) -> Stars:
+    """Return stars that know median level and scatter of the background."""
+    return replace(stars, sky=float(np.median(level[::8, ::8])), sky_noise=float(np.median(rms[::8, ::8])))
+
+
+def at_own_width(light: Light, threshold: float) -> Stars:
+    """Find the stars of a frame whose seeing is not known; where none fits, wider ones (trailed, out of focus)."""
     fwhm = _FIRST_FWHM
+    first = found = measured(light, fwhm, threshold)
     for _ in range(_ROUNDS):
-        found = measured(light, fwhm, threshold)
-        wanted = min(max(found.seeing.fwhm, _NARROWEST), _WIDEST) if found.seeing.number else fwhm
+        if len(found) == 0:
+            break
+        wanted = min(max(found.seeing.fwhm, _NARROWEST), _WIDEST) if found.seeing.number else 2 * fwhm
         if max(wanted / fwhm, fwhm / wanted) < _CLOSE:
             break
         fwhm = wanted
-    return replace(found, sky=float(np.median(level[::8, ::8])), sky_noise=float(np.median(rms[::8, ::8])))
+        found = measured(light, fwhm, threshold)
+    # Two chance alignments of cosmic rays may look like wide stars, three of them of one width do not.
+    return found if found.seeing.number >= 3 or found.aperture == first.aperture else first
 
 
 def measured(light: Light, fwhm: float, threshold: float) -> Stars:

@@ -68,6 +68,13 @@ def median_around(cells: NDArray[np.float32], reach: int) -> NDArray[np.float32]
     return np.asarray(nanmedian(windows.reshape(*cells.shape, -1), axis=-1), np.float32)
 
 
+def plane(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the plane of the cells, from medians of differences: a slope that medians at the edges would bend."""
+    slopes = [float(np.median(np.diff(cells, axis=axis))) if cells.shape[axis] > 1 else 0.0 for axis in (0, 1)]
+    y, x = (np.arange(size, dtype=np.float32) for size in cells.shape)
+    return np.asarray(slopes[0] * y[:, None] + slopes[1] * x, np.float32)
+
+
 def surface(cells: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return a cubic surface through the centres of `cells`, linear beyond the outermost, on an image of `shape`."""
     across = [_interpolation(count, size) for count, size in zip(cells.shape, shape, strict=True)]

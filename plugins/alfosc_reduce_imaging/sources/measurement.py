@@ -1,0 +1,179 @@
+"""All about the sources of an image: found, separated, measured in apertures and with the point spread function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce_imaging.sources.apertures import (
+    ApertureFluxes,
+    KronFluxes,
+    Scene,
+    circular_fluxes,
+    kron_fluxes,
+)
+from alfosc_reduce_imaging.sources.depth import EmptyApertures, empty_apertures
+from alfosc_reduce_imaging.sources.isophotes import Isophotes, isophotes
+from alfosc_reduce_imaging.sources.psf_photometry import PsfFluxes, fit_psf
+from alfosc_reduce_imaging.sources.segmentation import Segmentation, segment
+from alfosc_reduce_imaging.stars.detection import Stars, at_own_width, with_sky
+from alfosc_reduce_imaging.stars.moments import Moments, adaptive_moments
+from alfosc_reduce_imaging.stars.peaks import FWHM_TO_SIGMA, smoothed_noise
+from alfosc_reduce_imaging.stars.psf_building import STAMP, StarStamps, build_psf
+from alfosc_reduce_imaging.stars.stamps import stamps_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_imaging.stars.frame import Frame
+    from alfosc_reduce_imaging.stars.noise import Noise
+    from alfosc_reduce_imaging.stars.psf import Psf
+
+RADII = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""FWHM: radii of the apertures."""
+MAIN = 2
+"""Which of them gives the total flux."""
+_DEFAULT_FWHM = 4.5
+_STARS = 80
+_FREE = 7.0
+_STAMP = 2.2
+_SURPLUS = 3.0
+"""Sigma by which empty apertures must scatter more than independent pixels do to be believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Everything measured on an image.
+
+    Attributes
+    ----------
+    stars, psf
+        Of the image; without stars there is no point spread function.
+    segmentation, isophotes, moments, apertures, kron, psf_fluxes
+        Of the sources, in one order; `psf_fluxes` is None without a point spread function.
+    x, y
+        Centres, pixels.
+    enclosed
+        Share of a star's light within each aperture, shape (n, apertures); NaN without stars.
+    empty
+        Apertures on empty sky.
+    noise
+        With the correlation of neighbouring pixels.
+    fwhm
+        By which apertures scale, pixels.
+    radii
+        Of the apertures, pixels.
+    """
+
+    stars: Stars
+    psf: Psf | None
+    segmentation: Segmentation
+    isophotes: Isophotes
+    moments: Moments
+    apertures: ApertureFluxes
+    kron: KronFluxes
+    psf_fluxes: PsfFluxes | None
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    enclosed: NDArray[np.float64]
+    empty: EmptyApertures
+    noise: Noise
+    fwhm: float
+    radii: NDArray[np.float64]
+
+
+def measure(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Measured:
+    """Find and measure all sources.
+
+    Parameters
+    ----------
+    frame
+        Light and noise of the image.
+    threshold
+        Sigma of a source on the image smoothed with the width of a star.
+    fewest
+        Pixels of a source.
+    correlation
+        ``NOISECOR`` and ``NOISELEN``, where known; else empty apertures tell.
+    """
+    stars = with_sky(at_own_width(frame.light, threshold), frame.level, frame.light.rms)
+    fwhm = stars.seeing.fwhm if stars.seeing.number else _DEFAULT_FWHM
+    radii = np.array(RADII) * fwhm
+    found = segmentation_of(frame, fwhm, threshold, fewest)
+    taken = (found.labels > 0) | ~frame.light.good
+    empty = empty_apertures(frame.light.data, frame.noise.sky, taken, radii)
+    noise = with_correlation(frame.noise, correlation, empty)
+    scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
+    psf = build_psf(star_stamps(frame, stars, found, fwhm), fwhm, frame.level.shape)
+    return photometry(frame, scene, stars, psf, found, empty, fwhm, radii)
+
+
+def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) -> Segmentation:
+    """Return the sources on the image smoothed with the width of a star."""
+    from scipy.ndimage import gaussian_filter
+
+    light, sky = frame.light, frame.noise.sky
+    ratio = np.divide(light.data, np.sqrt(sky), out=np.zeros_like(light.data), where=light.seen & (sky > 0))
+    smooth = gaussian_filter(ratio, fwhm / FWHM_TO_SIGMA, truncate=3, mode="constant")
+    excess = np.maximum(smooth, 0) / np.sqrt(np.where(sky > 0, sky, np.float32(1)))
+    smooth /= np.float32(smoothed_noise(smooth, fwhm))
+    local = np.sqrt(1 + np.float32(frame.noise.photon) * excess)
+    return segment(smooth, local, threshold, fewest)
+
+
+def with_correlation(noise: Noise, known: tuple[float, float] | None, empty: EmptyApertures) -> Noise:
+    """Return the noise with the correlation of neighbours: that of the header, else what empty apertures show."""
+    if known is not None:
+        return replace(noise, correlation=known[0], length=known[1])
+    ratio = empty.scatter[MAIN] / empty.expected[MAIN] if empty.number and np.isfinite(empty.scatter[MAIN]) else 1.0
+    sure = ratio - 1 > _SURPLUS * 1.17 / np.sqrt(2 * max(empty.number, 1))
+    return replace(noise, correlation=float(ratio)) if sure else noise
+
+
+def star_stamps(frame: Frame, stars: Stars, found: Segmentation, fwhm: float) -> StarStamps:
+    """Return the stars that tell the point spread function, the most significant first, other sources masked."""
+    chosen = np.flatnonzero(stars.is_star)[:_STARS]
+    x, y = stars.x[chosen], stars.y[chosen]
+    whole = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
+    radius = int(np.ceil(STAMP * fwhm))
+    label = stamps_at(found.labels, *whole, radius, 0)
+    own = label[:, radius, radius][:, None, None]
+    known = stamps_at(frame.light.good, *whole, radius, False) & ((label == 0) | (label == own))
+    light, sky = (stamps_at(plane, *whole, radius, 1) for plane in (frame.light.data, frame.noise.sky))
+    return StarStamps(light, sky, known, x, y, whole, frame.noise.photon)
+
+
+def photometry(
+    frame: Frame, scene: Scene, stars: Stars, psf: Psf | None, found: Segmentation, empty: EmptyApertures,
+    fwhm: float, radii: NDArray[np.float64],
+) -> Measured:  # fmt: skip
+    """Measure the sources of a segmentation."""
+    own = np.arange(1, len(found.x) + 1)
+    shapes = isophotes(
+        found.labels, np.where(scene.seen, scene.light, 0), scene.noise.sky, scene.noise.photon, len(own)
+    )
+    moments, x, y = centres(scene, found, shapes, fwhm)
+    apertures = circular_fluxes(scene, x, y, own, radii)
+    kron = kron_fluxes(scene, x, y, own, (shapes.xx, shapes.xy, shapes.yy))
+    enclosed = np.full((len(x), len(radii)), np.nan) if psf is None else psf.enclosed(radii, x, y)
+    free = found.significance > _FREE
+    fluxes = None if psf is None else fit_psf(scene.light, frame.light.good, scene.noise, psf, x, y, free)
+    return Measured(
+        stars, psf, found, shapes, moments, apertures, kron, fluxes, x, y, enclosed, empty, scene.noise, fwhm, radii
+    )
+
+
+def centres(
+    scene: Scene, found: Segmentation, shapes: Isophotes, fwhm: float
+) -> tuple[Moments, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the moments under a matched weight and the centres; where those did not settle, the isophotal ones."""
+    own = np.arange(1, len(found.x) + 1)
+    radius = int(np.ceil(_STAMP * fwhm))
+    light, sky, _ = scene.cut(found.x, found.y, own, radius)
+    variance = sky + scene.noise.photon * np.maximum(light, 0)
+    moments = adaptive_moments(light, variance, fwhm / FWHM_TO_SIGMA)
+    x = np.where(moments.settled, found.x + moments.dx, shapes.x)
+    y = np.where(moments.settled, found.y + moments.dy, shapes.y)
+    return moments, x, y

@@ -1,0 +1,45 @@
+"""A point spread function as plain values, to travel with a table of sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce_imaging.stars.psf import Psf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+def record_of(psf: Psf) -> dict[str, Any]:
+    """Return the numbers of a point spread function as lists, to five digits."""
+    return {
+        "profile": _rounded(psf.profile),
+        "table": _rounded(psf.table),
+        "step": float(psf.step),
+        "shape": [int(size) for size in psf.shape],
+        "number": int(psf.number),
+    }
+
+
+def psf_of(record: Mapping[str, Any]) -> Psf:
+    """Return the point spread function that `record_of` wrote down."""
+    table = np.array(record["table"], np.float64)
+    return Psf(
+        np.array(record["profile"], np.float64),
+        table if table.ndim == 3 else np.zeros((3, 0, 0)),
+        float(record["step"]),
+        (int(record["shape"][0]), int(record["shape"][1])),
+        int(record["number"]),
+    )
+
+
+def _rounded(values: NDArray[np.float64]) -> Any:
+    if values.size == 0:
+        return []
+    size = np.where(values == 0, 1.0, np.abs(values))
+    digits = 10.0 ** (4 - np.floor(np.log10(size)))
+    return (np.round(values * digits) / digits).tolist()
