@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -96,3 +97,28 @@ class Shelf:
 def shelf_for(catalog: str, query: str) -> Shelf:
     """Return the shelf for a query (with its cone left open) of a catalogue."""
     return Shelf(cache_folder() / catalog / blake2b(query.encode(), digest_size=8).hexdigest())
+
+
+REST = 60.0
+"""Seconds for which a service that failed is left in peace."""
+
+
+def note_failure(url: str) -> None:
+    """Remember that a service failed just now, for the other processes of a run too."""
+    mark = _mark(url)
+    with suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def since_failure(url: str) -> float | None:
+    """Return how many seconds ago a service failed; None if that is long ago, or never."""
+    try:
+        ago = time.time() - _mark(url).stat().st_mtime
+    except OSError:
+        return None
+    return ago if 0 <= ago < REST else None
+
+
+def _mark(url: str) -> Path:
+    return cache_folder() / f"failed-{blake2b(url.encode(), digest_size=8).hexdigest()}"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
+from pydantic import Field
 
 from alfosc_reduce.catalog import Catalog, CatalogChoices, bands_of, check_reference
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.field import Field, field_of, position
+from alfosc_reduce.field import Field as SkyField
+from alfosc_reduce.field import field_of, position
 from alfosc_reduce.parameters import Angle
 from alfosc_reduce.step import Step
 
@@ -40,7 +42,7 @@ class FetchCatalog(Step):
     """Pass over catalogues without the band of the image, or, for U B V R I, the Sloan bands from which it follows."""
     margin: Angle = 3 * u.arcmin
     """Around the image, because the pointing may be wrong."""
-    minimum: int = 3
+    minimum: int = Field(default=3, ge=0)
     """Pass over catalogues with fewer stars than this (in the band of the image, if that is needed)."""
     centre: str | None = None
     """Centre of the field, ``"RA DEC"`` in degrees or as ``"hh:mm:ss dd:mm:ss"``, if the header is not to be asked."""
@@ -82,13 +84,13 @@ class FetchCatalog(Step):
             f"{_name(image)}: no reference catalogue could be had. {' | '.join(reasons) or 'None is named.'}"
         )
 
-    def field(self, image: CCDData) -> Field:
+    def field(self, image: CCDData) -> SkyField:
         """Return the field to ask for: that of the image and a margin, or what the parameters say."""
         if self.centre is not None and self.radius is not None:
-            return Field(position(self.centre, "centre"), self.radius)
+            return SkyField(position(self.centre, "centre"), self.radius)
         found = field_of(image)
         centre = found.centre if self.centre is None else position(self.centre, "centre")
-        return Field(centre, found.radius + self.margin if self.radius is None else self.radius, found.corners)
+        return SkyField(centre, found.radius + self.margin if self.radius is None else self.radius, found.corners)
 
     def figures(self, result: QTable, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Show the stars on the sky, with the outline of the image."""
@@ -109,7 +111,7 @@ class FetchCatalog(Step):
         }
 
 
-def fetch(catalog: Catalog, field: Field, band: str = "", minimum: int = 1) -> QTable:
+def fetch(catalog: Catalog, field: SkyField, band: str = "", minimum: int = 1) -> QTable:
     """Return the sources of one catalogue in a field.
 
     Parameters

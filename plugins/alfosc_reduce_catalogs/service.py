@@ -15,7 +15,7 @@ from pydantic import Field
 from alfosc_reduce.catalog import Catalog, make_reference
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.parameters import InUnits
-from alfosc_reduce_catalogs.cache import cache_folder, shelf_for
+from alfosc_reduce_catalogs.cache import cache_folder, note_failure, shelf_for, since_failure
 from alfosc_reduce_catalogs.columns import contents
 from alfosc_reduce_catalogs.cone import Cone, cone_of, widened, written
 from alfosc_reduce_catalogs.tap import Answer, Patience, QueryError, ServiceError, ask, parsed
@@ -138,26 +138,15 @@ class ServiceCatalog(Catalog):
         )
 
     def _answer(self, cone: Cone) -> tuple[Answer, Query]:
-        """Return the first answer that can be had, and the query it answers."""
+        """Return the first answer that can be had, of the best query or else of a lesser one, and that query."""
         asked = widened(cone)
+        reasons: list[str] = []
         for query in self.queries():
-            if kept := self._kept(query, cone, asked):
-                return kept, query
-        if self.offline:
-            raise DataError(f"{self._where(cone)} is not among what is kept in {cache_folder()}; {self._advice(cone)}")
-        reasons = []
-        for query in self.queries():
-            try:
-                answer = self._asked(query, cone, asked)
-            except QueryError as error:
-                reasons.append(str(error))
-                continue
-            except ServiceError as error:
-                raise DataError(f"{'; '.join([*reasons, str(error)])}. {self._advice(cone)}") from error
-            if query.lacks:
-                logger.warning("%s: %s (%s)", self.name, query.lacks, reasons[0] if reasons else "")
-            return answer, query
-        raise DataError(f"{'; '.join(reasons)}. {self._advice(cone)}")
+            if answer := self._kept(query, cone, asked) or self._asked(query, cone, asked, reasons):
+                if query.lacks:
+                    logger.warning("%s: %s", self.name, "; ".join([query.lacks, *reasons]))
+                return answer, query
+        raise DataError(f"{'; '.join(dict.fromkeys(reasons))}. {self._advice(cone)}")
 
     def _kept(self, query: Query, cone: Cone, asked: Cone) -> Answer | None:
         """Return an answer from the cache; one that cannot be read is as good as none."""
@@ -170,32 +159,46 @@ class ServiceCatalog(Catalog):
             logger.info("asking again, because what is kept cannot be read: %s", error)
             return None
 
-    def _asked(self, query: Query, cone: Cone, asked: Cone) -> Answer:
-        """Ask each address in turn; another process that asks the same is waited for, and its answer taken."""
+    def _asked(self, query: Query, cone: Cone, asked: Cone, reasons: list[str]) -> Answer | None:
+        """Ask each address in turn, and add to `reasons` why none answered.
+
+        Another process that asks the same is waited for, and its answer taken.
+        """
+        if self.offline:
+            reasons.append(f"{_place(cone)} is not among what is kept in {cache_folder()}")
+            return None
         shelf = shelf_for(self.name, query.text(None, self.max_rows))
         with shelf.alone():
             if kept := self._kept(query, cone, asked):
                 return kept
-            failures: list[DataError] = []
             for url in self.urls:
+                if since_failure(url) is not None and any(url in reason for reason in reasons):
+                    continue
                 try:
-                    answer = ask(
-                        url, query.text(asked, self.max_rows), self.max_rows, self._patience(), job=self.by_job
-                    )
+                    answer = self._ask(url, query.text(asked, self.max_rows))
                 except (ServiceError, QueryError) as error:
-                    failures.append(error)
+                    reasons.append(str(error))
                     continue
                 shelf.put(asked, answer.raw, complete=not answer.cut and len(answer.table) < self.max_rows)
                 return answer
-        kind = QueryError if failures and all(isinstance(error, QueryError) for error in failures) else ServiceError
-        raise kind("; ".join(map(str, failures)) or "no address of a service is given (urls)")
+        if not self.urls:
+            reasons.append("no address of a service is given (urls)")
+        return None
+
+    def _ask(self, url: str, text: str) -> Answer:
+        """Ask one address, unless it has just failed: a night has many fields, and each would wait for it in vain."""
+        if (ago := since_failure(url)) is not None:
+            raise ServiceError(f"{url} failed {ago:.0f} s ago and is left in peace for a minute")
+        try:
+            answer = ask(url, text, self.max_rows, self._patience(), job=self.by_job)
+        except ServiceError:
+            note_failure(url)
+            raise
+        return answer
 
     def _patience(self) -> Patience:
         connect, read, whole = (float(t.to_value(u.s)) for t in (self.connect_timeout, self.read_timeout, self.timeout))
         return Patience(connect, read, whole, self.retries + 1, lambda pause: waiting(pause))
-
-    def _where(self, cone: Cone) -> str:
-        return f"the field at {cone.ra:.5f} {cone.dec:+.5f} deg, radius {60 * cone.radius:.1f}'"
 
     def _advice(self, cone: Cone) -> str:
         """Return what to do without the service."""
@@ -204,3 +207,7 @@ class ServiceCatalog(Catalog):
             f"With a network, run: alfosc-reduce catalog fetch RECIPE, or alfosc-reduce catalog fetch --catalog "
             f"{self.name} {at}; or name a catalogue of your own (file:FILE)"
         )
+
+
+def _place(cone: Cone) -> str:
+    return f"the field at {cone.ra:.5f} {cone.dec:+.5f} deg, radius {60 * cone.radius:.1f}',"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import re
 import time
@@ -225,7 +226,8 @@ def parsed(body: bytes, url: str) -> Answer:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            votable = parse(BytesIO(body), verify="ignore")
+            whole = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+            votable = parse(BytesIO(whole), verify="ignore")
             states = {info.name: (info.value, info.content) for info in votable.iter_info() if info.value != "OK"}
             state, words = states.get("QUERY_STATUS", ("OK", ""))
             tables = list(votable.iter_tables())

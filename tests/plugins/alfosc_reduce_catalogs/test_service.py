@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +128,54 @@ def test_nobody_listens(gaia: Gaia, waited: list[float]) -> None:
 def test_the_second_address_is_asked(gaia: Gaia, tap: Any) -> None:
     catalog = gaia(retries=0).model_copy(update={"urls": ("http://127.0.0.1:9/tap", tap.url)})
     assert len(catalog.sources(CENTRE, 10 * u.arcmin)) > 3
+
+
+def test_a_service_that_failed_is_left_in_peace_for_a_while(
+    gaia: Gaia, tap: Any, waited: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alfosc_reduce_catalogs import cache
+
+    tap.script = ["503"] * 3
+    for words in ("503", "failed 0 s ago and is left in peace"):
+        with pytest.raises(DataError, match=words) as error:
+            gaia().sources(CENTRE, 10 * u.arcmin)
+        assert str(error.value).count("http://127") == 1
+    assert len(tap.queries) == 3
+    monkeypatch.setattr(cache, "REST", 0.0)
+    assert len(gaia().sources(CENTRE, 10 * u.arcmin)) > 3
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(gaia: Gaia, tap: Any) -> None:
+    with pytest.raises(DataError, match="sends too slowly; stopped after"):
+        gaia(timeout=1e-9 * u.s, retries=0).sources(CENTRE, 10 * u.arcmin)
+
+
+def test_a_packed_answer_is_read(gaia: Gaia, tap: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog, select = gaia(), tap.select
+
+    def packed(query: str, limit: int) -> tuple[int, bytes]:
+        status, body = select(query, limit)
+        return status, gzip.compress(body)
+
+    monkeypatch.setattr(tap, "select", packed)
+    assert len(catalog.sources(CENTRE, 10 * u.arcmin)) > 3
+
+
+def test_a_lesser_answer_is_kept_for_days_without_a_better_one(
+    gaia: Gaia, tap: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without synthetic photometry at first; the better query is asked again each time, until it is answered."""
+    lesser = gaia(synthetic=False)
+    for _ in range(2):
+        assert "mag_V" not in lesser.sources(CENTRE, 10 * u.arcmin).colnames
+    assert len(tap.queries) == 3 and caplog.text.count("no synthetic photometry") == 2
+    assert "mag_V" not in gaia(synthetic=False, offline=True).sources(CENTRE, 10 * u.arcmin).colnames
+    assert "mag_V" in gaia().sources(CENTRE, 10 * u.arcmin).colnames
+
+
+def test_no_address(gaia: Gaia) -> None:
+    with pytest.raises(DataError, match="no address of a service is given"):
+        gaia().model_copy(update={"urls": ()}).sources(CENTRE, 10 * u.arcmin)
 
 
 @pytest.mark.parametrize("trouble", ["refuse", "fail"])
