@@ -52,7 +52,7 @@ class Alfosc(Instrument):
     def recipes(self) -> dict[str, Path]:
         """Return the shipped recipes by name."""
         folder = Path(__file__).with_name("recipes")
-        return {"spec": folder / "spec.toml"}
+        return {name: folder / f"{name}.toml" for name in ("spec", "phot")}
 
     def disperser(self, header: Header) -> Disperser:
         """Return the grism in the beam; raises `DataError` for one that the tables do not know."""
