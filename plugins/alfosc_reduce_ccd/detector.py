@@ -10,7 +10,15 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.step import Step
-from alfosc_reduce_ccd.noise import BlockStatistics, Measured, block_statistics, gain_of, merged, read_noise
+from alfosc_reduce_ccd.noise import (
+    BlockStatistics,
+    Measured,
+    block_statistics,
+    gain_of,
+    merged,
+    of_one_read,
+    read_noise,
+)
 from alfosc_reduce_ccd.planes import check_alike, planes_of, without_outliers
 from alfosc_reduce_ccd.products import DetectorNoise
 
@@ -95,13 +103,21 @@ def _try_gain(
         reason = "without read noise" if noise is None else "without two flats of one setup"
         logger.warning("detector: the gain cannot be measured %s; the header's is used.", reason)
         return None, None
-    level = np.mean([np.asarray(plane.data, np.float32) for plane in bias[:_MOST_BIAS]], axis=0)
+    level = _mean([plane.data for plane in bias[:_MOST_BIAS]])
     try:
-        blocks = merged([_statistics(group[:_MOST_FLATS], level) for group in pairs])
+        blocks = of_one_read(merged([_statistics(group[:_MOST_FLATS], level) for group in pairs]), noise)
         return blocks, gain_of(blocks, noise)
     except DataError as error:
         logger.warning("detector: the gain is not measured (%s); the header's is used.", error)
         return None, None
+
+
+def _mean(frames: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Return the mean of frames, one of them in memory at a time."""
+    total = np.array(frames[0], np.float32)
+    for frame in frames[1:]:
+        total += np.asarray(frame, np.float32)
+    return np.asarray(total / np.float32(len(frames)))
 
 
 def by_setup(flats: Sequence[Planes]) -> list[list[Planes]]:

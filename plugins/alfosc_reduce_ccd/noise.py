@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,10 @@ T = TypeVar("T", bound=np.generic)
 BLOCK = (16, 16)
 """Rows and columns of a block within which the drift of the lamp is a plane."""
 _STRIP = 16 * 16
+_ENOUGH = 1_000_000
+"""Pixels that tell the gain to a thousandth: of larger frames, every so manieth row of blocks is looked at."""
 _FEWEST_BLOCKS = 20
+_FAINTEST = 0.02
 _CLIP = 5.0
 _TERMS = 3
 
@@ -46,11 +49,14 @@ class BlockStatistics:
         Mean over the pixels of the sample variance between the frames, each frame scaled to the stack block by block.
     freedom
         Degrees of freedom behind each variance.
+    reads
+        How often the variance of a single read-out is in each variance: once where all frames are equally bright.
     """
 
     level: NDArray[np.float64]
     variance: NDArray[np.float64]
     freedom: NDArray[np.float64]
+    reads: NDArray[np.float64]
 
 
 def read_noise(bias: Sequence[NDArray[np.floating]]) -> Measured:
@@ -101,21 +107,26 @@ def block_statistics(
     """
     ny, nx = (size - size % block for size, block in zip(flats[0].shape, BLOCK, strict=True))
     found = []
-    for start in range(0, ny, _STRIP):
-        rows = slice(start, min(start + _STRIP, ny))
+    for rows in _strips(ny, max(1, ny * nx // _ENOUGH)):
         offset = bias[rows, :nx] if isinstance(bias, np.ndarray) else bias
         stack = np.stack([np.asarray(flat[rows, :nx], np.float64) - offset for flat in flats])
         good = np.ones(stack.shape[1:], bool) if usable is None else usable[rows, :nx]
         found.append(_blocks(stack, good))
-    level, variance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    level, variance, reads = (np.concatenate(parts) for parts in zip(*found, strict=True))
     size = BLOCK[0] * BLOCK[1]
-    return BlockStatistics(level, variance, np.full(level.shape, float((len(flats) - 1) * (size - _TERMS))))
+    return BlockStatistics(level, variance, np.full(level.shape, float((len(flats) - 1) * (size - _TERMS))), reads)
 
 
 def merged(parts: Sequence[BlockStatistics]) -> BlockStatistics:
     """Return the blocks of several sets of flats as one photon transfer curve."""
-    fields = ("level", "variance", "freedom")
+    fields = ("level", "variance", "freedom", "reads")
     return BlockStatistics(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+
+
+def of_one_read(blocks: BlockStatistics, noise: Measured) -> BlockStatistics:
+    """Return the same blocks with the variance of one read-out in each, as in a single frame of their level."""
+    variance = blocks.variance - (blocks.reads - 1) * noise.value**2
+    return replace(blocks, variance=variance, reads=np.ones_like(blocks.reads))
 
 
 def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf) -> Measured:
@@ -144,6 +155,7 @@ def gain_of(blocks: BlockStatistics, noise: Measured, *, highest: float = np.inf
     DataError
         If fewer than 20 blocks have light beyond the read noise.
     """
+    blocks = of_one_read(blocks, noise)
     photons = blocks.variance - noise.value**2
     use = np.isfinite(photons) & (blocks.level > 3 * noise.value) & (blocks.level < highest) & (photons > 0)
     if np.count_nonzero(use) < _FEWEST_BLOCKS:
@@ -183,33 +195,46 @@ def _weighted_fit(
     return solution / scale, covariance / np.outer(scale, scale)
 
 
-def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return level and variance of the blocks of a strip, shape (frames, rows, columns)."""
+def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArray[np.float64], ...]:
+    """Return level, variance and reads of the blocks of a strip, shape (frames, rows, columns)."""
     pixels, keep = _tiles(stack), _tiles(good[None])[0]
     enough = keep.shape[-1] // 2
     mean = np.median(pixels, axis=0)
     for _ in range(2):
-        variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / (len(stack) - 1)
+        variance = _scatter(pixels, mean, keep)
         typical = np.median(variance, axis=-1, keepdims=True)
         keep = keep & (variance <= _limit(len(stack) - 1) * typical)
         mean = pixels.mean(0)
-    variance = (_residuals(pixels, mean, keep) ** 2).sum(0) / _freedom(pixels, keep)
+    variance = _scatter(pixels, mean, keep)
     number = keep.sum(-1)
     level = np.where(keep, mean, 0).sum(-1) / np.maximum(number, 1)
     value = np.where(keep, variance, 0).sum(-1) / np.maximum(number - _TERMS, 1)
-    return np.where(number > enough, level, np.nan), np.where(number > enough, value, np.nan)
+    reads = ((1 / _shares(pixels, keep)).sum(0)[:, 0] - 1) / (len(stack) - 1)
+    return np.where(number > enough, level, np.nan), np.where(number > enough, value, np.nan), reads
 
 
-def _freedom(pixels: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return how many frames' worth of photon noise is left around their mean, for each block (shape (blocks, 1)).
+def _scatter(pixels: NDArray[np.float64], mean: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the variance of each pixel between the frames, at their mean level, shape (blocks, pixels).
 
-    One less than there are frames where all are equally bright. The mean follows the brighter ones, whose noise is
-    larger: with levels a times the mean, the squares of the residuals add up to N - mean(a squared).
+    The residuals of a frame are divided by the root of its level over the mean: all then have the same photon noise,
+    whatever their levels, and scatter with one degree of freedom less than there are frames.
     """
-    light = np.where(keep, pixels, 0).sum(-1)
-    share = light / np.where(light.any(0), light.mean(0), 1)
-    left: NDArray[np.float64] = len(pixels) - np.mean(share**2, axis=0)
-    return np.where(left > 0.5 * (len(pixels) - 1), left, len(pixels) - 1.0)[:, None]
+    squares = _residuals(pixels, mean, keep) ** 2 / _shares(pixels, keep)
+    return np.asarray(squares.sum(0) / (len(pixels) - 1))
+
+
+def _shares(pixels: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the level of each frame over the mean, shape (frames, blocks, 1)."""
+    light = np.where(keep, pixels, 0).sum(-1, keepdims=True)
+    mean = light.mean(0)
+    share = np.divide(light, mean, out=np.ones_like(light), where=mean > 0)
+    return np.asarray(np.maximum(share, _FAINTEST))
+
+
+def _strips(ny: int, step: int) -> list[slice]:
+    """Return rows to be looked at together: all of them, or every so manieth row of blocks."""
+    height = _STRIP if step == 1 else BLOCK[0]
+    return [slice(start, min(start + height, ny)) for start in range(0, ny, height * step)]
 
 
 def _residuals(pixels: NDArray[np.float64], mean: NDArray[np.float64], keep: NDArray[np.bool_]) -> NDArray[np.float64]:
