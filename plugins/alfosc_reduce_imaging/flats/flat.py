@@ -138,6 +138,7 @@ def finished(combined: MeanFlat, frames: Sequence[LitFrame]) -> Arrays:
     flags[poor | ~(data > 0)] |= Flag.NO_FLAT
     good &= ~poor
     smooth = per_pixel(_without_gaps(data, good, size), size, shape)
+    flags[(flags & int(Flag.BAD_PIXEL)) != 0] &= ~np.int16(Flag.NO_FLAT)
     flags[outside] = Flag.OUTSIDE_FIELD
     smooth = np.where(outside, np.float32(1), smooth)
     return np.where(good, data, smooth), np.where(good, variance, np.float32(0)), flags

@@ -13,6 +13,7 @@ SCALES = (1, 3, 9, 27)
 """Blocks over which excess light is added up: cores of faint stars, bright ones, their wings, ghosts and galaxies."""
 THRESHOLD = 4.5
 _MAD_TO_SIGMA = 1.4826
+_SAMPLE = 50_000
 
 
 def find_stars(excess: NDArray[np.floating], light: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -28,7 +29,7 @@ def find_stars(excess: NDArray[np.floating], light: NDArray[np.floating]) -> NDA
     light
         Relative brightness, which the noise follows.
     """
-    from scipy.ndimage import binary_dilation
+    from scipy.ndimage import maximum_filter
 
     weighted = excess * np.sqrt(np.maximum(light, 0))
     found = np.zeros(excess.shape, bool)
@@ -39,7 +40,7 @@ def find_stars(excess: NDArray[np.floating], light: NDArray[np.floating]) -> NDA
         seen = significance > THRESHOLD
         if seen.any():
             side = 2 * (scale // 2 + 1) + 1
-            found |= binary_dilation(seen, _disk(side // 2))
+            found |= maximum_filter(seen, side)
     return found
 
 
@@ -55,7 +56,7 @@ def smoothed_significance(values: NDArray[np.floating], scale: int) -> NDArray[n
         filled = uniform_filter(filled, scale, mode="constant")
     enough = weight > 0.3
     mean = np.divide(filled, np.sqrt(weight), out=np.zeros_like(filled), where=enough)
-    sample = mean[enough]
+    sample = mean[enough][:: max(1, mean.size // _SAMPLE)]
     if sample.size == 0:
         return np.asarray(mean, np.float32)
     centre = np.median(sample)
@@ -74,8 +75,3 @@ def lone_frame_excess(light: NDArray[np.floating], reach: int = 7) -> NDArray[np
     around = np.stack([nanmedian(row.reshape(len(row), -1), axis=-1) for row in windows])
     ratio = np.divide(light, around, out=np.full_like(around, np.nan), where=around > 0)
     return np.asarray(ratio - 1, np.float32)
-
-
-def _disk(radius: int) -> NDArray[np.bool_]:
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    return np.asarray(x**2 + y**2 <= (radius + 0.5) ** 2)

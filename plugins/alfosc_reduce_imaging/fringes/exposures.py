@@ -9,15 +9,12 @@ import numpy as np
 
 from alfosc_reduce.flags import mask_of
 from alfosc_reduce_imaging.flats.blocks import block_size, in_blocks
+from alfosc_reduce_imaging.flats.illumination import coordinates, fit_surface, surface
 from alfosc_reduce_imaging.flats.stars import find_stars
-from alfosc_reduce_imaging.stars.mesh import fill_cells, in_cells, mesh_shape, surface
 
 if TYPE_CHECKING:
     from alfosc_reduce_ccd.planes import Planes
     from numpy.typing import NDArray
-
-CELL = 64
-"""Blocks a side of a cell: the sky is a smooth surface through their medians. Fringes are much finer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +44,7 @@ class Exposure:
     @property
     def level(self) -> float:
         """Median of the sky."""
-        return float(np.median(self.sky))
+        return float(np.median(self.sky[::8, ::8]))
 
     def above_sky(self) -> NDArray[np.float32]:
         """Return what is above (or below) the smooth sky; NaN where there are objects, or nothing is known."""
@@ -72,19 +69,17 @@ def exposure_of(plane: Planes) -> Exposure:
 
 
 def smooth_sky(light: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return a smooth surface through medians of cells of 64 x 64 blocks; NaN are left out.
+    """Return a surface of second degree through the light, outliers clipped; NaN are left out.
+
+    Anything finer would take the broad ones among the fringes for sky.
 
     Parameters
     ----------
     light
         In blocks, shape (ny, nx).
     """
-    from bottleneck import nanmedian
-
-    mesh = mesh_shape(light.shape, CELL)
-    cells = in_cells(np.asarray(light, np.float32), mesh)
-    few = np.count_nonzero(np.isfinite(cells), axis=-1) < 0.1 * cells.shape[-1]
-    return surface(fill_cells(np.where(few, np.nan, nanmedian(cells, axis=-1))), light.shape)
+    v, u = (coordinates(np.arange(length), length) for length in light.shape)
+    return surface(fit_surface(light), v, u)
 
 
 def find_objects(excess: NDArray[np.floating], sky: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -97,5 +92,5 @@ def find_objects(excess: NDArray[np.floating], sky: NDArray[np.floating]) -> NDA
     sky
         The smooth sky.
     """
-    level = max(float(np.median(sky)), 1e-6)
+    level = max(float(np.median(sky[::8, ::8])), 1e-6)
     return find_stars(excess / level, np.ones(excess.shape))

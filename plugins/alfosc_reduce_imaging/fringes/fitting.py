@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CLIP = 4.0
 _CHECKER = 8
 _ROUNDS = 4
+_SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ def coherence(one: NDArray[np.floating], other: NDArray[np.floating]) -> tuple[f
     return float(kept.mean()), float(np.std(kept) / np.sqrt(kept.size / 4))
 
 
+def _scatter(values: NDArray[np.float64]) -> float:
+    sample = values[:: max(1, values.size // _SAMPLE)]
+    return 1.4826 * float(np.median(np.abs(sample - np.median(sample))))
+
+
 def _robust(
     light: NDArray[np.floating], pattern: NDArray[np.floating], noise: NDArray[np.floating] | float,
     part: NDArray[np.bool_],
@@ -120,7 +126,7 @@ def _robust(
             return 0.0, 0.0
         value = float(shape[keep] @ values[keep]) / power
         away = values - value * shape
-        sigma = 1.4826 * float(np.median(np.abs(away[keep] - np.median(away[keep]))))
+        sigma = _scatter(away[keep])
         keep = np.abs(away) <= CLIP * sigma if sigma > 0 else keep
         error = float(sigma / np.sqrt(power))
     return value, error

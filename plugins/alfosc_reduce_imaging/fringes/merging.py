@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=np.generic)
 
-SMOOTHINGS = (0.0, 1.0, 2.0, 3.0, 4.0)
+SMOOTHINGS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 _CROP, _ROWS = 512, 128
 Area = tuple[slice, slice]
 
