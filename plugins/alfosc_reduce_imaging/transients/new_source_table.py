@@ -58,8 +58,6 @@ def new_table(
     table.add_column(kind[order], name="class", index=1)
     table.add_column(magnitude[order] * u.mag, name="magnitude", index=2)
     table.add_column(brightness.error[rows][order] * u.mag, name="magnitude_error", index=3)
-    significance = next((one[1] for one in reversed(within) if one is not None), np.full(len(rows), np.nan))
-    table.add_column(significance[order], name="significance", index=4)
     for name, unit, one in zip(("bat", "xrt"), (u.arcmin, u.arcsec), within, strict=True):
         if one is not None:
             table[f"{name}_distance"] = (one[0][order] * u.arcsec).to(unit)
