@@ -55,7 +55,7 @@ def noise_factor(area: ArrayLike, header: Mapping[str, Any]) -> NDArray[np.float
     return np.sqrt(1 + (largest**2 - 1) * _share(np.asarray(area, dtype=np.float64), length))
 
 
-def _share(area: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+def _share(area: NDArray[np.float64], length: float | NDArray[np.float64]) -> NDArray[np.float64]:
     beyond = np.sqrt(np.maximum(area, 1.0)) - 1
     return np.asarray(beyond / np.maximum(beyond + length, 1e-12))
 
@@ -124,19 +124,19 @@ def box_weights(phase: ArrayLike) -> NDArray[np.float64]:
     return weights
 
 
-def lagged(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def autocovariance(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the covariance of values `LAGS` pixels or less apart along an axis, made with these weights from noise.
 
     Parameters
     ----------
     weights
-        Shape (n, taps), phases that all occur equally often.
+        Shape (n, taps).
 
     Returns
     -------
     array
-        Shape (2 LAGS + 1,), for noise of variance 1; its sum is 1.
+        Shape (n, 2 LAGS + 1), for noise of variance 1.
     """
     taps = weights.shape[1]
-    found = [np.mean(np.sum(weights[:, lag:] * weights[:, : taps - lag], axis=1)) for lag in range(LAGS + 1)]
-    return np.array([*found[:0:-1], *found])
+    found = [np.sum(weights[:, lag:] * weights[:, : taps - lag], axis=1) for lag in range(LAGS + 1)]
+    return np.stack([*found[:0:-1], *found], axis=1)

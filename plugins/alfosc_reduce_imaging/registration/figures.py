@@ -40,8 +40,8 @@ def residuals_figure(filelist: QTable, frames: Sequence[StarList]) -> Figure:
     field, scatter = figure.subplots(1, 2, width_ratios=[1.25, 1])
     reference = str(filelist.meta["REFERENCE"])
     target = targets_of(next(frame for frame in frames if frame.name == reference))
-    used = np.flatnonzero(np.asarray(filelist["use"], bool))
-    found = {int(i): refine(frames[i], target, affine_of(filelist[i])) for i in used if frames[i].name != reference}
+    used = [int(i) for i in np.flatnonzero(np.asarray(filelist["use"], bool))]
+    found = {i: refine(frames[i], target, affine_of(filelist[i])) for i in used if frames[i].name != reference}
     _draw_field(field, filelist, used, found)
     _draw_scatter(scatter, filelist, found)
     number = f"{len(used)} of {len(filelist)} frames"
@@ -54,7 +54,7 @@ def _title(filelist: QTable) -> str:
     return f"{name}: " if name else ""
 
 
-def _draw_field(axes: Axes, filelist: QTable, used: NDArray[np.int64], found: dict[int, Alignment | None]) -> None:
+def _draw_field(axes: Axes, filelist: QTable, used: Sequence[int], found: dict[int, Alignment | None]) -> None:
     for i in used:
         outline = affine_of(filelist[i])(corners(int(filelist["nx"][i]), int(filelist["ny"][i])))
         axes.plot(*np.vstack([outline, outline[:1]]).T, "-", lw=0.6, color="0.5")

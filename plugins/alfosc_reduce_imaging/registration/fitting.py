@@ -101,12 +101,12 @@ def _solve(
     weights = np.where(kept, 1 / errors**2, 0)
     centre = np.average(points, axis=0, weights=weights)
     arm, goal = points - centre, np.average(targets - points, axis=0, weights=weights) + centre
-    matrix = np.eye(2)
+    matrix: NDArray[np.float64] = np.eye(2)
     if kind == "similarity":
         matrix = _similarity(arm, targets - goal, weights)
     elif kind == "affine":
         root = np.sqrt(weights)[:, None]
-        matrix = np.linalg.lstsq(arm * root, (targets - goal) * root, rcond=None)[0].T
+        matrix = np.asarray(np.linalg.lstsq(arm * root, (targets - goal) * root, rcond=None)[0].T, np.float64)
     affine = Affine(matrix, goal - matrix @ centre)
     return Fit(affine, kind, kept, targets - affine(points))
 

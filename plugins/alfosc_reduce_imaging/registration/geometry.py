@@ -30,7 +30,7 @@ class Affine(NamedTuple):
 
     def inverse(self) -> Affine:
         """Return the map back."""
-        matrix = np.linalg.inv(self.matrix)
+        matrix = np.asarray(np.linalg.inv(self.matrix), np.float64)
         return Affine(matrix, -matrix @ self.offset)
 
     def after(self, first: Affine) -> Affine:

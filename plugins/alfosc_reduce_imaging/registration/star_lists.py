@@ -95,9 +95,13 @@ def star_lists(tables: Sequence[QTable]) -> list[StarList]:
     tables = [tables[i] for i in range(len(tables))]
     if not tables:
         raise DataError("registration: no list of stars was given")
-    names = [str(table.meta.get("FRAME", "")) for table in tables]
-    names = [name if name and names.count(name) == 1 else f"{name or 'frame'}-{i}" for i, name in enumerate(names, 1)]
+    names = distinct([str(table.meta.get("FRAME", "")) for table in tables])
     return [star_list(table, name) for table, name in zip(tables, names, strict=True)]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names of frames so that no two are the same: those without one, or with that of another, get a number."""
+    return [name if name and names.count(name) == 1 else f"{name or 'frame'}-{i}" for i, name in enumerate(names, 1)]
 
 
 def star_list(table: QTable, name: str) -> StarList:

@@ -1,0 +1,238 @@
+"""The frames of a combination: their arrays, where they lie, and what each is worth."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.flags import mask_of
+from alfosc_reduce_imaging.combination.background import Sky, measure_sky, sampling_step
+from alfosc_reduce_imaging.registration.filelist import affine_of, plain
+from alfosc_reduce_imaging.registration.star_lists import distinct
+from alfosc_reduce_imaging.stars.description import description
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.io.fits import Header
+    from astropy.nddata import CCDData
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_imaging.registration.geometry import Affine
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """One frame to be combined.
+
+    Attributes
+    ----------
+    name
+        Of the file, without its ending.
+    unit
+        Of the data.
+    data, variance, flags
+        Shape (ny, nx), perhaps on disk; the latter two may be None.
+    header
+        Of the frame.
+    place
+        Reference pixel from frame pixel.
+    scale
+        What turns the frame's unit into counts a second through the reference's sky.
+    offset
+        Magnitudes by which the frame is fainter than the reference.
+    weight
+        By which the frame counts more than its noise says; from the list of frames.
+    seconds
+        Exposure time.
+    fwhm, seeing
+        Pixels and arc seconds; NaN if not known.
+    sky
+        Level and noise, in the frame's unit.
+    sky_variance
+        Of a blank pixel, as the variance plane states it.
+    """
+
+    name: str
+    unit: str
+    data: NDArray[Any]
+    variance: NDArray[Any] | None
+    flags: NDArray[Any] | None
+    header: Header
+    place: Affine
+    scale: float
+    offset: float
+    weight: float
+    seconds: float
+    fwhm: float
+    seeing: float
+    sky: Sky
+    sky_variance: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(nx, ny)."""
+        return self.data.shape[1], self.data.shape[0]
+
+    @property
+    def magnification(self) -> float:
+        """What one pixel of the frame is worth on the grid: the scale times frame pixels a reference pixel."""
+        return self.scale / self.place.area
+
+    @property
+    def noise_weight(self) -> float:
+        """The inverse variance of a blank pixel of the scaled frame, times the weight given."""
+        return self.weight / max(self.sky_variance * self.scale**2, 1e-30)
+
+    def let_go(self) -> None:
+        """Unmap what was read of arrays on disk: the system's cache still has it, but it no longer counts as ours."""
+        for array in (self.data, self.variance, self.flags):
+            base = array
+            while isinstance(base, np.ndarray):
+                base = base.base
+            # A private map that somebody wrote to would lose what was written.
+            if isinstance(base, mmap.mmap) and array is not None and not array.flags.writeable:
+                base.madvise(mmap.MADV_DONTNEED)
+
+
+def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> list[Exposure]:
+    """Return the frames that the list says to use, in its order.
+
+    Parameters
+    ----------
+    images
+        Each is looked at once; arrays that are on disk stay there.
+    filelist
+        From `RegisterImages`.
+    sky
+        ``plane``, ``level`` or ``none``: what is subtracted.
+
+    Raises
+    ------
+    DataError
+        If no frame is left, or frames cannot be brought to one unit.
+    """
+    rows = {str(row["file"]): row for row in filelist}
+    names = names_of(images)
+    found: dict[str, Exposure] = {}
+    for i, name in enumerate(names):
+        if name not in rows:
+            _log.warning("%s is left out of the combination: it is not in the list of frames.", name)
+        elif is_used(rows[name]):
+            found[name] = exposure_of(images[i], name, rows[name], sky=sky)
+    exposures = [found[name] for name in rows if name in found]
+    if not exposures:
+        raise DataError(
+            f"combination: none of the {len(images)} frames is to be used; look at the list of frames ("
+            + "; ".join(f"{name}: {row['reason']}" for name, row in rows.items()) + ")"
+        )  # fmt: skip
+    if len({one.unit for one in exposures}) > 1:
+        told = ", ".join(f"{one.name} in {one.unit}" for one in exposures)
+        raise DataError(f"combination: the frames have different units ({told}); bring them to one")
+    return exposures
+
+
+def names_of(images: Sequence[CCDData]) -> list[str]:
+    """Return what the frames are called in lists of stars and of frames."""
+    return distinct([str(description(images[i])["FRAME"]) for i in range(len(images))])
+
+
+def exposure_of(image: CCDData, name: str, row: Any, *, sky: str) -> Exposure:
+    """Return one frame with what its row of the list says; raises `DataError` if nothing of it is usable."""
+    variance, flags = _variance(image), _flags(image)
+    step = sampling_step(image.shape)
+    sample = np.asarray(image.data[::step, ::step], np.float32) if image.data.size else np.empty((0, 0), np.float32)
+    good = np.isfinite(sample)
+    if flags is not None:
+        good &= ~mask_of(flags[::step, ::step])
+    if not good.any():
+        raise DataError(f"combination: {name} has no usable pixel; set its use to false, or leave it out")
+    level = measure_sky(sample, good, step, slope=sky == "plane")
+    blank = good & (np.abs(sample - level.level) < 3 * max(level.noise, 1e-30))
+    noise = _blank_variance(variance, step, blank, level, name)
+    offset = plain(row["zero_point_offset"])
+    seconds, each = _seconds(image, name)
+    return Exposure(
+        name, str(image.unit), image.data, variance, flags, image.meta, affine_of(row),
+        scale=10 ** (0.4 * offset) / each,
+        offset=offset,
+        weight=_weight(row),
+        seconds=seconds,
+        fwhm=_plain_or_nan(row, "fwhm"),
+        seeing=_plain_or_nan(row, "seeing"),
+        sky=level if sky != "none" else level._replace(level=0.0, x_slope=0.0, y_slope=0.0),
+        sky_variance=noise,
+    )  # fmt: skip
+
+
+def _blank_variance(variance: NDArray[Any] | None, step: int, blank: NDArray[np.bool_], sky: Sky, name: str) -> float:
+    """Return the variance of blank pixels as stated; as measured where nothing is stated."""
+    if variance is None:
+        _log.warning("%s has no variance: its noise is that measured on its background.", name)
+        return sky.noise**2
+    stated = np.asarray(variance[::step, ::step], np.float32)[blank]
+    stated = stated[np.isfinite(stated) & (stated > 0)]
+    return float(np.median(stated)) if stated.size else sky.noise**2
+
+
+def _seconds(image: CCDData, name: str) -> tuple[float, float]:
+    """Return the exposure time, and by what the data are to be divided to be a rate."""
+    rate = is_rate(image.unit)
+    try:
+        seconds = float(image.meta.get("EXPTIME", "nan"))
+    except (TypeError, ValueError):
+        seconds = float("nan")
+    if rate:
+        return (seconds if seconds > 0 else float("nan")), 1.0
+    if not seconds > 0:
+        raise DataError(
+            f"combination: {name} has no exposure time (EXPTIME is {image.meta.get('EXPTIME', 'missing')!r}); "
+            "write it into the header"
+        )
+    return seconds, seconds
+
+
+def is_rate(unit: Any) -> bool:
+    """Say whether a unit is counts a second already."""
+    import astropy.units as u
+
+    return any(base == u.s and power < 0 for base, power in zip(unit.bases, unit.powers, strict=True))
+
+
+def _variance(image: CCDData) -> NDArray[Any] | None:
+    if image.uncertainty is None:
+        return None
+    if image.uncertainty.uncertainty_type == "var":
+        return image.uncertainty.array  # type: ignore[no-any-return]
+    from alfosc_reduce.images import variance_of
+
+    return variance_of(image).astype(np.float32)
+
+
+def _flags(image: CCDData) -> NDArray[Any] | None:
+    if image.flags is None and image.mask is not None:
+        from alfosc_reduce.images import flags_of
+
+        return flags_of(image)
+    return image.flags  # type: ignore[no-any-return]
+
+
+def is_used(row: Any) -> bool:
+    """Say whether a row of the list of frames says that the frame is combined; None is no row."""
+    return row is not None and bool(row["use"]) and _weight(row) > 0
+
+
+def _weight(row: Any) -> float:
+    return float(row["weight"]) if "weight" in row.colnames else 1.0
+
+
+def _plain_or_nan(row: Any, name: str) -> float:
+    return plain(row[name]) if name in row.colnames else float("nan")

@@ -1,0 +1,156 @@
+"""Layers on one grid made into one image: weighted mean, median, or mean without outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alfosc_reduce.flags import Flag, mask_of
+from alfosc_reduce_imaging.combination.noise import Method, median_variance
+from alfosc_reduce_imaging.combination.rejection import Rejection
+from alfosc_reduce_imaging.combination.resampling import MARGIN, Resampling, layer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from alfosc_reduce_imaging.combination.exposures import Exposure
+    from alfosc_reduce_imaging.combination.grid import Grid
+
+STRIP_BYTES = 60_000_000
+_COPIES = 22  # bytes a pixel and frame: value, variance, flags, and what combining them takes
+_LOWEST = 24
+_ANY = int(Flag.SATURATED | Flag.NONLINEAR | Flag.NO_FLAT | Flag.NEGATIVE_WRAPPED)
+"""Flags that the combination has where any frame has them; others only where no frame is without."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A combination.
+
+    Attributes
+    ----------
+    data, variance, flags
+        Shape (ny, nx).
+    used, rejected
+        Values that went in, and values rejected as outliers.
+    """
+
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    flags: NDArray[np.int16]
+    used: int
+    rejected: int
+
+
+def stacked(exposures: Sequence[Exposure], grid: Grid, *, method: Method, clip: float, resampling: Resampling) -> Stack:
+    """Combine frames on a grid, strip by strip.
+
+    Parameters
+    ----------
+    exposures
+        At least one.
+    grid
+        The pixels of the result.
+    method
+        ``mean`` (weighted by the inverse variance of blank pixels), ``median`` (unweighted), or ``clipped``: the mean
+        of what does not stand out from the median.
+    clip
+        Sigma beyond which a value is rejected.
+    resampling
+        See `layer_of`.
+    """
+    shape = (grid.ny, grid.nx)
+    whole = Stack(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int16), 0, 0)
+    rejection = Rejection.of(exposures, clip) if method == "clipped" and len(exposures) > 1 else None
+    weights = np.array([one.noise_weight for one in exposures], np.float32)
+    weights /= weights.max()
+    used = rejected = 0
+    rim = rejection.rim if rejection else 0
+    for rows in _strips(grid, len(exposures)):
+        wide = slice(max(rows.start - rim, 0), min(rows.stop + rim, grid.ny))
+        values, variances, flags = _layers(exposures, grid, wide, resampling)
+        keep = _usable(flags)
+        if rejection:
+            out = rejection.outliers(values, variances, keep)
+            inner = slice(rows.start - wide.start, rows.stop - wide.start)
+            values, variances, flags = values[:, inner], variances[:, inner], flags[:, inner]
+            keep = keep[:, inner] & ~out[:, inner]
+            rejected += int(np.count_nonzero(out[:, inner]))
+        combine = _median if method == "median" else _mean
+        whole.data[rows], whole.variance[rows] = combine(values, variances, keep, weights)
+        whole.flags[rows] = _flags(flags, keep)
+        used += int(np.count_nonzero(keep))
+    return Stack(whole.data, whole.variance, whole.flags, used, rejected)
+
+
+def _strips(grid: Grid, frames: int) -> Iterator[slice]:
+    height = max(_LOWEST, 2 * MARGIN, STRIP_BYTES // (_COPIES * frames * grid.nx))
+    for start in range(0, grid.ny, height):
+        yield slice(start, min(start + height, grid.ny))
+
+
+def _layers(
+    exposures: Sequence[Exposure], grid: Grid, rows: slice, resampling: Resampling
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16]]:
+    """Return rows of the grid as all frames show them, shape (frames, rows, nx) each."""
+    shape = (len(exposures), rows.stop - rows.start, grid.nx)
+    values, variances, flags = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int16)
+    for i, exposure in enumerate(exposures):
+        values[i], variances[i], flags[i] = layer_of(exposure, grid, rows, resampling)
+        exposure.let_go()
+    return values, variances, flags
+
+
+def _usable(flags: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return which values may be used; where none may, those that exist (a saturated core is better than a hole)."""
+    usable = ~mask_of(flags)
+    none = ~usable.any(axis=0)
+    if none.any():
+        usable |= none & ((flags & int(Flag.OUTSIDE_DETECTOR | Flag.NOT_FINITE)) == 0)
+    return usable
+
+
+def _flags(flags: NDArray[np.int16], keep: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Return the flags of the combination."""
+    inside = (flags & int(Flag.OUTSIDE_DETECTOR)) == 0
+    some = np.bitwise_or.reduce(np.where(inside, flags, 0), axis=0)
+    clean = keep & ~mask_of(flags)
+    found = np.where(clean.any(axis=0), some & _ANY, some)
+    found[~inside.any(axis=0)] = int(Flag.OUTSIDE_DETECTOR)
+    return np.asarray(found, np.int16)
+
+
+def _mean(
+    values: NDArray[np.float32], variances: NDArray[np.float32], keep: NDArray[np.bool_], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    total, data, variance = (np.zeros(values.shape[1:], np.float32) for _ in range(3))
+    for value, spread, kept, weight in zip(values, variances, keep, weights, strict=True):
+        share = kept * weight
+        total += share
+        data += share * value
+        share *= share
+        share *= spread
+        variance += share
+    safe = np.where(total > 0, total, np.float32(1))
+    data /= safe
+    variance /= safe * safe
+    return data, variance
+
+
+def _median(
+    values: NDArray[np.float32], variances: NDArray[np.float32], keep: NDArray[np.bool_], weights: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from bottleneck import nanmedian
+
+    known = np.where(keep, values, np.float32(np.nan))
+    number = keep.sum(axis=0)
+    some = number > 0
+    data = np.zeros(values.shape[1:], np.float32)
+    data[some] = nanmedian(known, axis=0)[some] if some.all() else nanmedian(known[:, some], axis=0)
+    variances = np.where(keep, variances, np.float32(0))
+    inverse = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=variances > 0)
+    return data, median_variance(variances.sum(axis=0), inverse.sum(axis=0), number)
