@@ -32,17 +32,21 @@ class NewVerdict:
         Reported sources that are none, and do not lie on the path of a moving one.
     missed
         Their numbers in the truth.
+    misjudged
+        Sources whose class is not that of their true place; None without error circles.
     """
 
     injected: int
     found: int
     false: int
     missed: tuple[int, ...]
+    misjudged: int | None = None
 
     def sentence(self) -> str:
         """Return the verdict in words."""
         lost = f"; not found: {', '.join(map(str, self.missed))}" if self.missed else ""
-        return f"{self.found} of {self.injected} found, {self.false} false{lost}"
+        classes = "" if self.misjudged is None else f"; {self.misjudged} in a wrong class"
+        return f"{self.found} of {self.injected} found, {self.false} false{lost}{classes}"
 
 
 def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources: QTable) -> NewVerdict:
@@ -55,7 +59,7 @@ def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources:
     target, band
         Which field.
     new
-        Reported, with ``ra`` and ``dec``.
+        Reported, with ``ra`` and ``dec``, and where there are error circles ``class`` and the circles in its meta data.
     sources
         All that was measured, from which follows what signal to noise a magnitude has on this image.
     """
@@ -66,7 +70,34 @@ def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources:
     ra, dec = numbers(new["ra"]), numbers(new["dec"])
     rows, _ = match(numbers(wanted["ra"]), numbers(wanted["dec"]), ra, dec)
     missed = sorted(set(map(int, wanted["source"])) - set(map(int, wanted["source"][rows])))
-    return NewVerdict(len(wanted), len(rows), int(np.sum(~_explained(ra, dec, images))), tuple(missed))
+    false = int(np.sum(~_explained(ra, dec, images)))
+    return NewVerdict(len(wanted), len(rows), false, tuple(missed), misjudged(new, images))
+
+
+def misjudged(new: QTable, images: QTable) -> int | None:
+    """Return how many injected sources were put in a class that is not that of their true place.
+
+    Parameters
+    ----------
+    new
+        With ``class``, and ``CIRCLES`` in its meta data: right ascension, declination, radius in arc seconds, name
+        (BAT, XRT) of each.
+    images
+        Of the injected sources. What lies within 2 per cent or an arc second of the border of a circle is left out.
+    """
+    circles = new.meta.get("CIRCLES") or []
+    if not circles or "class" not in new.colnames:
+        return None
+    rows, there = match(numbers(new["ra"]), numbers(new["dec"]), numbers(images["ra"]), numbers(images["dec"]), 1.5)
+    ra, dec = numbers(images["ra"])[there], numbers(images["dec"])[there]
+    inside, clear = {}, np.ones(len(rows), bool)
+    for circle in circles:
+        apart = separation(ra, dec, float(circle[0]), float(circle[1]))
+        radius = float(circle[2])
+        inside[str(circle[3])] = apart < radius
+        clear &= np.abs(apart - radius) > max(1.0, 0.02 * radius)
+    expected = sum(part.astype(int) for part in inside.values()) * (2 if set(inside) == {"XRT"} else 1)
+    return int(np.sum((np.asarray(new["class"])[rows] != expected)[clear]))
 
 
 def _images(truth: ImagingTruth, target: str, band: str) -> QTable:

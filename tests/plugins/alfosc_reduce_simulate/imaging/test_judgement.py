@@ -106,6 +106,20 @@ def test_missed_and_false_new_sources_are_counted(truth):
     assert len(verdict.missed) == 1
 
 
+def test_wrong_classes_are_counted(truth):
+    new = new_of(measured(truth))
+    bat, xrt = (moved(0.02, 75.0, *place) for place in ((0.0, 0.0), (4.0, -11.0)))
+    new.meta["CIRCLES"] = [[float(bat[0]), float(bat[1]), 60.0, "BAT"], [float(xrt[0]), float(xrt[1]), 4.0, "XRT"]]
+    expected = [1, 0, 0, 0, 2]
+    new["class"] = [*expected, 0]
+    for wrong, classes in ((0, [*expected, 0]), (1, [0, *expected[1:], 0]), (2, [1, 1, 0, 0, 1, 0])):
+        new["class"] = classes
+        assert judge_tables(truth, TARGET, BAND, measured(truth), new).new.misjudged == wrong
+    new.meta["CIRCLES"] = new.meta["CIRCLES"][1:]
+    new["class"] = [0, 0, 0, 0, 2, 0]
+    assert judge_tables(truth, TARGET, BAND, measured(truth), new).new.misjudged == 0
+
+
 def test_faint_transients_need_not_be_found(truth):
     table = measured(truth)
     for name in ("mag_aper_error", "mag_auto_error"):
