@@ -1,0 +1,261 @@
+"""Reduce simulated nights of ALFOSC images as a user would, and measure the results against the truth.
+
+    python benchmarks/simulated_images.py [NAME ...] [--list] [-o WORK FOLDER] [--binning N] [--jobs N]
+
+prints one line a number, with the limit that it must keep; then time and memory. The same functions serve the tests.
+A night has four dithered images of 120 s in r, five twilight flats, eleven biases of the whole detector; the field has
+stars, galaxies, 25 transients of a signal to noise of 10 and more, a variable and a moving object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FAINT = (22.7, 0.4)
+"""Brightest magnitude of the transients, and the width of their range."""
+BAT, XRT = (20.0, -10.0, 1.5), (30.0, 15.0, 6.0)
+"""Circles: arc seconds east and north of the middle of the field; radius in arc minutes, arc seconds."""
+CASES: dict[str, dict[str, Any]] = {
+    "dec0": {"declination": 0.0},
+    "dec28": {"declination": 28.0},
+    "dec75": {"declination": 75.0},
+    "ra0": {"declination": 28.0, "ra": 0.02},
+    "off": {"declination": 28.0, "seed": 9, "pointing_error": (85.0, -85.0), "angle_error": 5.0},
+    "crowded": {"declination": 10.0, "seed": 8, "stars": 2500},
+    "sparse": {"declination": 60.0, "seed": 7, "stars": 40, "galaxies": 20},
+}
+"""Nights by name."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number and the range in which it must lie."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether it does."""
+        return self.low <= self.value <= self.high
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.passed else 'FAIL'} {self.name:<66} {self.value:9.4f}   [{self.low:g}, {self.high:g}]"
+
+
+def night_of(
+    declination: float,
+    ra: float = 160.0,
+    seed: int = 5,
+    stars: int = 500,
+    galaxies: int = 150,
+    binning: int = 1,
+    **changes: Any,
+) -> Any:
+    """Return the night of a case; `changes` are attributes of the `ImagingNight`."""
+    from alfosc_reduce_simulate import Readout
+    from alfosc_reduce_simulate.imaging import Field, Injected, demo_imaging_night
+
+    base = demo_imaging_night(declination, ra, seed)
+    changing = tuple(one for one in base.series[0].field.injected if one.kind != "transient")
+    field = Field(ra, declination, stars=stars, galaxies=galaxies, slope=0.14, seed=seed, injected=changing)
+    field = replace(field, injected=(Injected(31.0, 14.0, 21.0), *transients(field, 24), *changing))
+    series = replace(base.series[0], target="Simulated field", field=field)
+    return replace(base, series=(series,), readout=Readout(binning=(binning, binning)), **changes)
+
+
+def transients(field: Any, number: int) -> tuple[Any, ...]:
+    """Return faint transients at places without another source within 6 arc seconds, 20 of a bright one."""
+    from alfosc_reduce_simulate.imaging import Injected
+    from alfosc_reduce_simulate.imaging.field import sources_of
+    from alfosc_reduce_simulate.imaging.sphere import to_plane
+
+    sources = sources_of(field)
+    there = np.stack(to_plane(sources["ra"].value, sources["dec"].value, (field.ra, field.dec)), axis=1)
+    room = np.where(sources["mag_r"].value < 17.5, 20.0, 6.0)
+    rng, found = np.random.default_rng((field.seed, 3)), np.zeros((0, 2))
+    while len(found) < number:
+        place = rng.uniform(-175, 175, 2)
+        free = np.all(np.hypot(*(there - place).T) > room) and np.hypot(*place) < 200
+        if free and (not len(found) or np.hypot(*(found - place).T).min() > 12):
+            found = np.vstack([found, place])
+    return tuple(Injected(*map(float, place), FAINT[0] + FAINT[1] * rng.uniform(), 0.3) for place in found)
+
+
+def make(night: Any, folder: Path) -> None:
+    """Write raw frames, truth and catalogues, the table of frames and a recipe; what is there is not made again."""
+    from alfosc_reduce_simulate.imaging.demo import EXACT, TRUTH, with_parameter, write_imaging_night
+    from alfosc_reduce_simulate.imaging.sphere import moved
+
+    from alfosc_reduce.initialisation import initialise
+
+    if not (folder / TRUTH).exists():
+        write_imaging_night(night, folder)
+    initialise("phot", [str(folder / "raw")], folder, overwrite=True)
+    text = (folder / "recipe.toml").read_text()
+    field = night.series[0].field
+    for step in ("catalog", "photometric_catalog"):
+        text = with_parameter(text, step, "catalogs", f'["file:{EXACT}"]')
+    for name, (east, north, radius) in (("bat", BAT), ("xrt", XRT)):
+        ra, dec = moved(field.ra, field.dec, east, north)
+        text = with_parameter(text, "new", name, f'"{float(ra)} {float(dec)} {radius}"')
+    (folder / "recipe.toml").write_text(text)
+
+
+def run(folder: Path, *words: str) -> tuple[float, float]:
+    """Reduce a night in fresh processes; return wall time in seconds and the largest memory of all of them in MB."""
+    command = [sys.executable, "-m", "alfosc_reduce", "run", str(folder / "recipe.toml"), "--quiet", *words]
+    started, largest = time.perf_counter(), 0.0
+    process = subprocess.Popen(command)
+    watch = threading.Thread(target=process.wait)
+    watch.start()
+    while watch.is_alive():
+        largest = max(largest, memory(process.pid))
+        watch.join(0.1)
+    return time.perf_counter() - started, largest
+
+
+def memory(pid: int) -> float:
+    """Return what a process and its children hold, in MB, shared pages counted once; 0 where nobody tells."""
+    total = 0.0
+    for one in family(pid):
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return total
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def verdict(folder: Path) -> Any:
+    """Return what the judge says of the one field of a reduced night."""
+    from alfosc_reduce_simulate.imaging.judgement import judge_night
+
+    from alfosc_reduce import load
+
+    return judge_night(load(folder / "truth.fits"), folder / "reduced")[0]
+
+
+def noise(folder: Path) -> Any:
+    """Return what the judge says of the noise of the combined image."""
+    from alfosc_reduce_imaging.combination.correlation import noise_factor
+    from alfosc_reduce_simulate.imaging.judgement import true_sources
+    from alfosc_reduce_simulate.imaging.noise import BOX, judge_noise
+
+    from alfosc_reduce import load
+    from alfosc_reduce.images import header_wcs, usable, variance_of
+
+    truth = load(folder / "truth.fits")
+    image = load(next(path for path in sorted((folder / "reduced").glob("*/*_r_SDSS.fits"))))
+    true = true_sources(truth, "Simulated field", "r")
+    x, y = header_wcs(image.meta).all_world2pix(true["ra"].value, true["dec"].value, 0)
+    factor = float(noise_factor(BOX**2, image.meta))
+    reach = 5.0 / (0.2138 * truth.binning[0])
+    return judge_noise(np.asarray(image.data), variance_of(image), usable(image), x, y, reach=reach, correlation=factor)
+
+
+def quality(folder: Path, step: str) -> dict[str, Any]:
+    """Return the quality numbers of the first task of a step."""
+    tasks = json.loads((folder / "reduced" / "qc.json").read_text())["tasks"]
+    return next((task["quality"] for task in tasks if task["step"] == step), {})
+
+
+def measures(name: str, folder: Path) -> Iterator[Measure]:
+    """Yield every number of a night, with its limit; limits of few stars are widened by three standard errors."""
+    found = verdict(folder)
+    yield Measure(f"{name}: WCS, rms over the field (arcsec)", found.sky.rms, 0, 0.005)
+    yield Measure(f"{name}: WCS, worst (arcsec)", found.sky.worst, 0, 0.02)
+    aperture = found.magnitudes[0]
+    yield Measure(f"{name}: zero point less truth (mag)", aperture.zero_point, -0.003, 0.003)
+    yield from colour_term(name, folder)
+    for one in found.magnitudes:
+        if one.name == "mag_auto":
+            continue
+        wide = 0.002 + 3 * one.bias_error
+        yield Measure(f"{name}: {one.name}, bias at S/N 50, {one.faint} stars (mag)", one.bias, -wide, wide)
+        yield Measure(f"{name}: {one.name}, (measured - true) / error", one.pull, 0.9, 1.1)
+    pixels = noise(folder)
+    yield Measure(f"{name}: noise of the combined image, pixels, over expected", pixels.pixel, 0.97, 1.03)
+    yield Measure(f"{name}: noise of the combined image, {pixels.boxes} sums", pixels.box, 0.97, 1.03)
+    yield Measure(f"{name}: seeing over truth, worst frame, less 1", found.seeing, -0.03, 0.03)
+    if found.new:
+        share = found.new.found / max(found.new.injected, 1)
+        yield Measure(f"{name}: new sources, found of {found.new.injected}", share, 0.95, 1)
+        yield Measure(f"{name}: new sources, false", found.new.false, 0, 0.9)
+        yield Measure(f"{name}: new sources, in a wrong class", found.new.misjudged or 0, 0, 0)
+
+
+def colour_term(name: str, folder: Path) -> Iterator[Measure]:
+    """Yield by how many of its errors the colour term is off."""
+    from alfosc_reduce import load
+
+    truth = load(folder / "truth.fits")
+    numbers = quality(folder, "zero_point")
+    term, error = numbers.get("colour_term"), numbers.get("colour_term_error")
+    if term is not None and error:
+        off = (term - float(truth.bands["colour_term"][0])) / error
+        yield Measure(f"{name}: colour term less truth ({term:+.4f} +- {error:.4f}), sigma", off, -2, 2)
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="of nights; all by default")
+    parser.add_argument("--list", action="store_true", help="list the nights")
+    parser.add_argument("-o", "--folder", type=Path)
+    parser.add_argument("--binning", type=int, default=1)
+    parser.add_argument("--jobs", default="2")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print(*CASES, sep="\n")
+        return 0
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="simulated-images-"))
+    failed = sum(print_case(name, folder, arguments.binning, arguments.jobs) for name in arguments.names or CASES)
+    print(f"nights in {folder}; {failed} numbers out of their limits")
+    return int(failed > 0)
+
+
+def print_case(name: str, folder: Path, binning: int, jobs: str) -> int:
+    """Simulate, reduce and judge a night; return how many numbers are out of their limits."""
+    place = folder / (name if binning == 1 else f"{name}-{binning}")
+    started = time.perf_counter()
+    make(night_of(binning=binning, **CASES[name]), place)
+    print(f"\n{name}: simulated and classified in {time.perf_counter() - started:.1f} s", flush=True)
+    seconds, megabytes = run(place, "--jobs", jobs)
+    try:
+        found = [*measures(name, place)]
+    except Exception as error:
+        print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
+        return 1
+    if binning == 1:
+        found.append(Measure(f"{name}: raw frames to magnitudes, {jobs} processes (s)", seconds, 0, 15))
+        found.append(Measure(f"{name}: largest memory of all processes (MB)", megabytes, 0, 800))
+    print(*found, sep="\n", flush=True)
+    return sum(not one.passed for one in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
