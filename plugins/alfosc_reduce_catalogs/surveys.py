@@ -55,13 +55,13 @@ class SdssCatalog(ServiceCatalog):
         }
         columns |= {f"mag_{band}": f'"{band}pmag"' for band in "ugriz"}
         columns |= {f"mag_{band}_error": f'"e_{band}pmag"' for band in "ugriz"}
-        return (Query(columns, '"V/154/sdss16"', '"mode" = 1 AND "clean" = 1'),)
+        return _or_bare(Query(columns, '"V/154/sdss16"', '"mode" = 1 AND "clean" = 1'), '"mode" = 1')
 
     def reference(self, table: Table, columns: Mapping[str, str], query: Query) -> dict[str, Any]:
         """Return the columns of the reference table; positions are of the night they were observed."""
         found = contents(table, _without(columns, "date", "class"), query.units)
-        found["epoch"] = _or(bare(table, columns["date"]), 2005.0)
-        found["extended"] = bare(table, columns["class"]) == _GALAXY
+        found["epoch"] = _or(_column(table, columns, "date"), 2005.0)
+        found["extended"] = _column(table, columns, "class") == _GALAXY
         return found
 
 
@@ -90,13 +90,14 @@ class PanStarrsCatalog(ServiceCatalog):
         columns |= {f"mag_{band}": f'"{band}mag"' for band in "grizy"}
         columns |= {f"mag_{band}_error": f'"e_{band}mag"' for band in "grizy"}
         units = {"ra_error": "arcsec", "dec_error": "arcsec"}
-        return (Query(columns, '"II/349/ps1"', '"Nd" > 2', units=units),)
+        measured = '("rmag" IS NOT NULL OR "imag" IS NOT NULL)'
+        return _or_bare(Query(columns, '"II/349/ps1"', f'{measured} AND "Nd" > 2', units=units), measured)
 
     def reference(self, table: Table, columns: Mapping[str, str], query: Query) -> dict[str, Any]:
         """Return the columns of the reference table; extended is what is brighter in its Kron aperture."""
         found = contents(table, _without(columns, "date", "kron"), query.units)
-        found["epoch"] = _or(_year(bare(table, columns["date"])), 2012.5)
-        kron, point = bare(table, columns["kron"]), found["magnitudes"]["i"][0]
+        found["epoch"] = _or(_year(_column(table, columns, "date")), 2012.5)
+        kron, point = _column(table, columns, "kron"), found["magnitudes"]["i"][0]
         found["extended"] = (point - kron) > _POINT
         return found
 
@@ -125,18 +126,31 @@ class SkyMapperCatalog(ServiceCatalog):
         columns |= {"dec_error": "e_dej2000", "date": "mean_epoch", "star": "class_star"}
         columns |= {f"mag_{band}": f"{band}_psf" for band in "ugriz"}
         columns |= {f"mag_{band}_error": f"e_{band}_psf" for band in "ugriz"}
-        return (Query(columns, "dr4.master", "flags < 4"),)
+        return _or_bare(Query(columns, "dr4.master", "flags < 4"), "")
 
     def reference(self, table: Table, columns: Mapping[str, str], query: Query) -> dict[str, Any]:
         """Return the columns of the reference table."""
         found = contents(table, _without(columns, "date", "star"), query.units)
-        found["epoch"] = _or(_year(bare(table, columns["date"])), 2017.0)
-        found["extended"] = bare(table, columns["star"]) < _STAR_LIKE
+        found["epoch"] = _or(_year(_column(table, columns, "date")), 2017.0)
+        found["extended"] = _column(table, columns, "star") < _STAR_LIKE
         return found
 
 
 def _without(columns: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: column for name, column in columns.items() if name not in names}
+
+
+def _or_bare(query: Query, where: str) -> tuple[Query, Query]:
+    """Return a query, and a simpler one for a service that has changed: names, positions and magnitudes alone."""
+    columns = {
+        name: column for name, column in query.columns.items() if name in ("source_id", "ra", "dec") or "mag" in name
+    }
+    return query, Query(columns, query.table, where, "this service has changed: epochs are rough, shapes not known")
+
+
+def _column(table: Table, columns: Mapping[str, str], name: str) -> NDArray[np.float64]:
+    """Return a column as plain numbers; NaN where the query did not ask for it."""
+    return bare(table, columns[name]) if name in columns else np.full(len(table), np.nan)
 
 
 def _year(mjd: NDArray[np.float64]) -> NDArray[np.float64]:

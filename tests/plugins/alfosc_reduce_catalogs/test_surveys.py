@@ -81,6 +81,19 @@ def test_panstarrs(tap: Any) -> None:
     assert list(found["extended"]) == [False, True] and bands_of(found) == list("grizy")
 
 
+def test_a_survey_whose_service_has_changed(tap: Any, caplog: pytest.LogCaptureFixture) -> None:
+    table = places(2)
+    table.rename_columns(["ra", "dec"], ["RAJ2000", "DEJ2000"])
+    table["objID"] = [1, 2]
+    for band in "grizy":
+        table[f"{band}mag"], table[f"e_{band}mag"] = [17.0, 17.0], [0.01, 0.01]
+    tap.tables['"II/349/ps1"'], tap.script = table, ["refuse"]
+    found = get_catalog("panstarrs")(urls=(tap.url,)).sources(CENTRE, 2 * u.arcmin)
+    check_reference(found)
+    assert len(tap.queries) == 2 and "this service has changed" in caplog.text
+    assert list(found["epoch"].value) == [2012.5, 2012.5] and not found["extended"].any()
+
+
 def test_skymapper(tap: Any) -> None:
     table = places(2)
     table.rename_columns(["ra", "dec"], ["raj2000", "dej2000"])
