@@ -134,11 +134,12 @@ def moved(solution: WavelengthSolution, drift: Drift, table: QTable) -> Waveleng
     ny, nx = solution.shape
     x, y = np.linspace(0, nx - 1, 4 * solution.coefficients.shape[0] + 40), np.linspace(0, max(ny - 1, 1), 12)
     wave = solution(x[:, None], y[None, :])
-    goal = solution(x[:, None] - drift(wave), y[None, :])
+    goal = solution(x[:, None] - drift(wave) - drift.across(y)[None, :], y[None, :])
     coefficients = _refitted(x, y, goal, solution)
     middle = solution(np.arange(nx), (ny - 1) / 2)
     own = solution.error if len(solution.error) else np.zeros(nx)
-    error = np.hypot(own, drift.error(middle) * np.abs(np.gradient(middle)))
+    moved_by = np.hypot(drift.error(middle), drift.tilt_error)
+    error = np.hypot(own, moved_by * np.abs(np.gradient(middle)))
     return replace(solution, coefficients=coefficients, error=error, flexure=table)
 
 
@@ -149,7 +150,7 @@ def _refitted(
     from numpy.polynomial.legendre import legvander
 
     (x0, x1), (y0, y1) = solution.x_domain, solution.y_domain
-    degree_x, degree_y = solution.coefficients.shape[0] + 1, solution.coefficients.shape[1] - 1
+    degree_x, degree_y = solution.coefficients.shape[0] + 1, max(solution.coefficients.shape[1] - 1, 1)
     along, across = legvander(2 * (x - x0) / (x1 - x0) - 1, degree_x), legvander(2 * (y - y0) / (y1 - y0) - 1, degree_y)
     half = np.linalg.lstsq(along, goal, rcond=None)[0]
     result: NDArray[np.float64] = np.linalg.lstsq(across, half.T, rcond=None)[0].T
@@ -173,6 +174,7 @@ def drift_table(drift: Drift, offsets: Offsets) -> QTable:
     table.meta.update(
         kind=drift.kind, agrees=drift.agrees, reference=drift.reference, shift=float(shift), slope=float(slope),
         shift_error=float(errors[0]), slope_error=float(errors[1]), scatter=drift.scatter,
+        tilt=drift.tilt, tilt_error=drift.tilt_error,
     )  # fmt: skip
     return table
 
@@ -190,6 +192,8 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
         "flexure_shift_error_px": float(table.meta["shift_error"]),
         "flexure_slope_px": float(table.meta["slope"]),
         "flexure_slope_error_px": float(table.meta["slope_error"]),
+        "flexure_tilt_px": float(table.meta.get("tilt", 0.0)),
+        "flexure_tilt_error_px": float(table.meta.get("tilt_error", 0.0)),
         "flexure_reference": float(table.meta["reference"]),
         "flexure_windows": int(used.sum()),
         "flexure_left_out_px": float(np.sqrt(np.average(left**2, weights=weight))) if used.any() else None,
@@ -200,7 +204,12 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
 def _tell(image: CCDData, drift: Drift, offsets: Offsets) -> None:
     """Say what was done, and where nothing could be done, why."""
     name = image.header.get("FILENAME", "frame")
-    if drift.agrees:
+    if drift.kind == "tilt":
+        _log.info(
+            "%s: the night-sky lines lie where the arc puts them, but lean by %+.3f pixels to the last row.",
+            name, drift.tilt,
+        )  # fmt: skip
+    elif drift.agrees:
         _log.info("%s: the night-sky lines lie where the arc puts them; its wavelengths stay as they are.", name)
     elif drift.kind == "none":
         bright = int(np.sum(offsets.error < 0.15))
@@ -213,5 +222,6 @@ def _tell(image: CCDData, drift: Drift, offsets: Offsets) -> None:
         shift, slope = (*drift.coefficients, 0.0)[:2]
         _log.info(
             "%s: wavelengths moved by %+.3f pixels at %.0f Angstrom and %+.3f pixels in %.0f Angstrom, from %d groups "
-            "of night-sky lines.", name, shift, drift.reference, slope, UNIT, int(drift.used.sum()),
+            "of night-sky lines; %+.3f more at the last row.",
+            name, shift, drift.reference, slope, UNIT, int(drift.used.sum()), drift.tilt,
         )  # fmt: skip

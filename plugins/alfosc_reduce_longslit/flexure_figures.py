@@ -59,8 +59,12 @@ def _name_lines(axes: Any, table: QTable, used: Any, limit: float) -> None:
 
 def _told(table: QTable) -> str:
     meta = table.meta
-    if meta["kind"] == "none":
-        return "nothing applied: the lines " + ("agree with the arc" if meta.get("agrees") else "do not tell")
+    if meta["kind"] in ("none", "tilt"):
+        told = "agree with the arc" if meta.get("agrees") else "do not tell"
+        return f"nothing applied: the lines {told}" + (
+            f", but lean by {meta['tilt']:+.3f} px" if meta.get("tilt") else ""
+        )
     text = f"{meta['shift']:+.3f} ± {meta['shift_error']:.3f} px at {meta['reference']:.0f} Å"
     slope = f", {meta['slope']:+.3f} ± {meta['slope_error']:.3f} px in 1000 Å" if meta["kind"] != "shift" else ""
-    return f"applied: {text}{slope}"
+    tilt = f"\n{meta['tilt']:+.3f} ± {meta['tilt_error']:.3f} px more at the last row" if meta.get("tilt") else ""
+    return f"applied: {text}{slope}{tilt}"

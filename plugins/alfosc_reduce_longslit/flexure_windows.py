@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,8 @@ ABSORBED = ((6865.0, 6950.0), (7590.0, 7705.0))
 UNSURE = "NaI"
 """System that no window is made for: the ratio of its doublet changes, and town light adds to it."""
 STEPS = 6
+SETTLED = 0.2
+"""A fit whose last step is larger than this part of its error has found nothing."""
 LARGEST_STEP = 0.5
 REACH = 5.0
 """Largest shift looked for, in pixels."""
@@ -68,12 +70,20 @@ class Offsets:
         Standard error in pixels, enlarged where the lines do not fit; infinite where nothing was found, shape (n,).
     name
         The system that gives most of the light, shape (n,).
+    tilt, tilt_error
+        How much larger the offset is at the last row than in the middle of the slit, in pixels, and its standard error;
+        shape (n,). Empty if not measured.
+    slit
+        The middle row, and how many rows further the last one is.
     """
 
     wavelength: NDArray[np.float64]
     offset: NDArray[np.float64]
     error: NDArray[np.float64]
     name: NDArray[np.str_]
+    tilt: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    tilt_error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    slit: tuple[float, float] = (0.0, 1.0)
 
 
 def windows_of(lines: SkyLines, limits: tuple[float, float], fwhm: float) -> list[Window]:
@@ -120,12 +130,17 @@ def measure_offsets(
     level = np.array([np.mean(row[good]) for row, good in zip(strips.data, strips.good, strict=True)])
     light = level / max(float(level.mean()), 1e-9)
     start = coarse_shift(strips, waves, lines, profile)
-    found = [_measured(strips, light, waves, lines.take(window.lines), window, profile, start) for window in windows]
+    found = np.array(
+        [_measured(strips, light, waves, lines.take(window.lines), window, profile, start) for window in windows]
+    ).reshape(-1, 4)
     return Offsets(
         np.array([window.centre for window in windows]),
-        np.array([offset for offset, _ in found]),
-        np.array([error for _, error in found]),
+        found[:, 0],
+        found[:, 1],
         np.array([window.name for window in windows], dtype=str),
+        found[:, 2],
+        found[:, 3],
+        (float(strips.y.mean()), max(float(np.ptp(strips.y)), 1.0) / 2),
     )
 
 
@@ -169,15 +184,16 @@ def _measured(
     window: Window,
     profile: LineProfile,
     start: float,
-) -> tuple[float, float]:
-    """Return the common shift of the lines of one window in pixels, and its error.
+) -> tuple[float, float, float, float]:
+    """Return the common shift of the lines of one window in pixels and its error, and the same of its tilt.
 
-    Systems are free in brightness, lines within them to `FREEDOM`; every strip has its own straight continuum.
+    The tilt is what the last row shows more than the middle of the slit. Systems are free in brightness, lines within
+    them to `FREEDOM`; every strip has its own straight continuum.
     """
     inside = (waves > window.wavelengths[0]) & (waves < window.wavelengths[1])
     strip, column = np.nonzero(inside & strips.good)
     if len(column) < 2 * len(light) + 8:
-        return 0.0, np.inf
+        return 0.0, np.inf, 0.0, np.inf
     pixel = np.arange(waves.shape[1], dtype=np.float64)
     place = np.stack([np.interp(lines.wavelength, row, pixel) for row in waves])
     distance = column[:, None] - place[strip]
@@ -185,16 +201,19 @@ def _measured(
     data = strips.data[strip, column] * weight
     floor = _continuum(strip, (column - column.mean()) / max(float(np.ptp(column)), 1.0), len(light))
     members = (lines.system[:, None] == np.unique(lines.system)[None, :]).astype(np.float64)
-    shift, error, brightness = start, np.inf, np.zeros(len(lines))
+    along = (strips.y - strips.y.mean()) / (max(float(np.ptp(strips.y)), 1.0) / 2)
+    moved, error, brightness = np.array([start, 0.0]), np.full(2, np.inf), np.zeros(len(lines))
     for _ in range(STEPS):
-        shape = profile(distance - shift) * lines.strength * light[strip, None]
-        move = -(profile.slope(distance - shift) * lines.strength * light[strip, None]) @ brightness
-        design = np.column_stack([move, floor, shape @ members, shape]) * weight[:, None]
+        place_now = distance - (moved[0] + moved[1] * along[strip])[:, None]
+        shape = profile(place_now) * lines.strength * light[strip, None]
+        move = -(profile.slope(place_now) * lines.strength * light[strip, None]) @ brightness
+        design = np.column_stack([move, move * along[strip], floor, shape @ members, shape]) * weight[:, None]
         allowed = FREEDOM * members @ (members.T @ brightness / members.sum(axis=0))
         solved, error = _solved(design, data, allowed)
         brightness = members @ solved[-len(lines) - members.shape[1] : -len(lines)] + solved[-len(lines) :]
-        shift += float(np.clip(solved[0], -LARGEST_STEP, LARGEST_STEP))
-    return shift, error
+        moved = moved + np.clip(solved[:2], -LARGEST_STEP, LARGEST_STEP)
+    error = np.where(np.abs(solved[:2]) < np.maximum(SETTLED * error, 1e-3), error, np.inf)
+    return float(moved[0]), float(error[0]), float(moved[1]), float(error[1])
 
 
 def _continuum(strip: NDArray[np.intp], place: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -205,8 +224,8 @@ def _continuum(strip: NDArray[np.intp], place: NDArray[np.float64], count: int) 
 
 def _solved(
     design: NDArray[np.float64], data: NDArray[np.float64], allowed: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Solve for all columns, the last ones held near 0 within `allowed`; return the error of the first too."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Solve for all columns, the last ones held near 0 within `allowed`; return the errors of the first two too."""
     count = design.shape[1]
     held = np.zeros(count)
     held[count - len(allowed) :] = 1 / np.square(np.maximum(allowed, 1e-4 * max(float(allowed.max()), 1e-9)))
@@ -215,5 +234,6 @@ def _solved(
     inverse = np.linalg.inv(normal / size[:, None] / size + 1e-10 * np.eye(count)) / size[:, None] / size
     solved = inverse @ (design.T @ data)
     chi = np.sum(np.square(data - design @ solved)) / max(len(data) - count + len(allowed), 1)
-    error = float(np.sqrt(inverse[0, 0] * max(float(chi), 1.0))) if np.any(design[:, 0]) else np.inf
+    seen = np.any(design[:, :2], axis=0)
+    error = np.where(seen, np.sqrt(np.diag(inverse)[:2] * max(float(chi), 1.0)), np.inf)
     return solved, error

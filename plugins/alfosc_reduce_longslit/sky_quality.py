@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.images import rows_on_slit
+from alfosc_reduce_longslit.arc_lines_positions import Strips
+from alfosc_reduce_longslit.flexure_sky import STRIPS, profile_of
+from alfosc_reduce_longslit.flexure_windows import measure_offsets, windows_of
+from alfosc_reduce_longslit.sky_lines import sky_lines
 from alfosc_reduce_longslit.sky_rows import blank_rows
 from alfosc_reduce_longslit.slit_part import part_on_slit
 from alfosc_reduce_longslit.slit_windows import kept_windows
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 OXYGEN = (5578.89, 6302.05)
 """[OI] night-sky lines, vacuum, Angstrom (air 5577.34, 6300.30)."""
+SEEN = 0.05
+"""Error in pixels to which a line must be known to be told of."""
 
 
 def residuals_of(image: CCDData) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -66,20 +72,36 @@ def quality_of_sky(
         "sky_rows_used": int(blank.any(axis=1).sum()),
         "sky_level_median": float(np.median(model)),
     }
-    for line in OXYGEN:
-        result[f"sky_line_{line:.0f}_offset"] = line_offset(centre, np.asarray(sky.data[middle], np.float64), line)
-    return result
+    offsets = oxygen_offsets(sky, wavelengths)
+    return result | {f"sky_line_{line:.0f}_offset": offsets.get(line) for line in OXYGEN}
 
 
-def line_offset(wavelength: NDArray[np.float64], flux: NDArray[np.float64], line: float) -> float | None:
-    """Return by how many Angstrom the centroid of a line (seven pixels) lies off, or None if it is not there."""
-    near = np.flatnonzero(np.abs(wavelength - line) < 25)
-    if len(near) < 7 or near[0] < 8 or near[-1] > len(flux) - 9:
-        return None
-    peak = near[np.argmax(flux[near])]
-    part = slice(peak - 3, peak + 4)
-    base = np.median(flux[peak - 8 : peak + 9])
-    light = np.maximum(flux[part] - base, 0)
-    if light.max() < 0.5 * base:
-        return None
-    return float(np.sum(light * wavelength[part]) / light.sum() - line)
+def oxygen_offsets(sky: CCDData, wavelengths: WavelengthSolution) -> dict[float, float]:
+    """Return by how many Angstrom the [OI] lines lie off on the whole slit; those that are not there are left out.
+
+    They are measured as the arc's lines were, with the profile of the slit, blends as blends: the centre of gravity of
+    a few pixels would be off by as much as the profile is lopsided.
+    """
+    lines, middle = sky_lines(), wavelengths(np.arange(sky.shape[1]), (sky.shape[0] - 1) / 2)
+    if not np.all(np.diff(middle) > 0):
+        return {}
+    scale = float(np.median(np.gradient(middle)))
+    limits = float(middle[0]), float(middle[-1])
+    found = windows_of(lines, limits, wavelengths.fwhm * scale)
+    wanted = [(line, w) for line in OXYGEN for w in found if w.wavelengths[0] < line < w.wavelengths[1]]
+    if not wanted:
+        return {}
+    strips = _strips(sky)
+    waves = wavelengths(np.arange(sky.shape[1])[None, :], strips.y[:, None])
+    offsets = measure_offsets(strips, waves, lines, [window for _, window in wanted], profile_of(wavelengths))
+    measured = zip(wanted, offsets.offset, offsets.error, strict=True)
+    return {line: float(offset * scale) for (line, _), offset, error in measured if error < SEEN}
+
+
+def _strips(sky: CCDData) -> Strips:
+    """Return a sky model averaged along the slit in twelve strips, with the noise of the frame it was fitted to."""
+    rows = rows_on_slit(sky)
+    parts = np.array_split(np.arange(rows.start, rows.stop), STRIPS)
+    mean = np.array([np.asarray(sky.data[part[0] : part[-1] + 1], np.float64).mean(axis=0) for part in parts])
+    noise = (float(sky.header.get("RDNOISE", 0)) ** 2 + np.maximum(mean, 1)) / len(parts[0])
+    return Strips(mean, noise, np.ones(mean.shape, bool), np.array([part.mean() for part in parts]))

@@ -51,5 +51,6 @@ def _flexure_cards(solution: WavelengthSolution) -> list[Card]:
         ("FLEXSERR", round(float(meta["shift_error"]), 4), "[pix] its error"),
         ("FLEXSLOP", round(float(meta["slope"]), 4), "[pix] more in 1000 Angstrom"),
         ("FLEXLERR", round(float(meta["slope_error"]), 4), "[pix] its error"),
+        ("FLEXTILT", round(float(meta.get("tilt", 0.0)), 4), "[pix] more at the last row"),
         ("FLEXREF", round(float(meta["reference"]), 1), "[Angstrom] where the shift holds"),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,9 @@ RAYLEIGH = 1e6 / (4 * np.pi) / 206264.806**2
 """Photons a second, square centimetre and square arc second."""
 HC = 1.98644586e-8
 """Planck's constant times the speed of light, erg Angstrom."""
+_RAYLEIGH_OF = {"OI": 0.18, "NI": 0.6, "NaI": 0.3, "OH": 0.35, "O2": 0.35}
+"""Rayleigh for one unit of the listed strengths."""
+_TOWNS = ((4359.565, 6.0), (5462.258, 8.0))
 _CONTINUUM = ((3000, 2.2), (3600, 3.4), (4200, 4.6), (5000, 5.2), (6000, 6.0), (7500, 5.5), (9000, 6.0), (11000, 8.0))
 _BANDS = (
     (6869.0, 6.0, 0.30), (6880.0, 18.0, 0.12), (7596.0, 8.0, 0.85), (7609.0, 10.0, 0.75), (7634.0, 18.0, 0.45),
@@ -55,11 +57,21 @@ def sky_continuum(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def sky_lines() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return vacuum wavelengths in Angstrom and strengths in Rayleigh of the emission lines of the sky."""
-    from astropy.table import Table
+    """Return vacuum wavelengths in Angstrom and strengths in Rayleigh of the emission lines of the sky.
 
-    table = Table.read(Path(__file__).parent / "data" / "sky_lines.ecsv")
-    return np.array(table["wavelength"]), np.array(table["strength"])
+    The lines are those by which spectra are reduced, as bright as on a dark night on La Palma (Benn & Ellison 1998, La
+    Palma Technical Note 115; good to a factor of two), and mercury of the towns.
+    """
+    from alfosc_reduce_longslit.sky_lines import sky_lines as listed
+
+    lines = listed()
+    brightness = np.array(
+        [_RAYLEIGH_OF.get(str(system).partition(" ")[0], _RAYLEIGH_OF["OH"]) for system in lines.system]
+    )
+    wavelength = np.concatenate([lines.wavelength, [line for line, _ in _TOWNS]])
+    strength = np.concatenate([lines.strength * brightness, [light for _, light in _TOWNS]])
+    order = np.argsort(wavelength)
+    return wavelength[order], strength[order]
 
 
 def telluric(wavelength: NDArray[np.float64], airmass: float) -> NDArray[np.float64]:

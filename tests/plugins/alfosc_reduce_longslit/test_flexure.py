@@ -11,6 +11,7 @@ from alfosc_reduce_longslit.flexure_windows import Offsets, windows_of
 from alfosc_reduce_longslit.line_profile import LineProfile
 from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.sky_lines import sky_lines
+from alfosc_reduce_longslit.sky_quality import oxygen_offsets
 from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 from astropy.io import fits
 from astropy.table import QTable
@@ -35,8 +36,11 @@ def arc_solution() -> WavelengthSolution:
     )
 
 
-def exposure(shift: float, slope: float, *, light: float = 0.25, seed: int = 1, star: float = 0.0):
-    """A frame whose lines lie `shift` pixels at 7000 A, and `slope` pixels in 1000 A more, to the red of the arc's."""
+def exposure(shift: float, slope: float, *, light: float = 0.25, seed: int = 1, star: float = 0.0, tilt: float = 0.0):
+    """A frame whose lines lie `shift` pixels at 7000 A, and `slope` pixels in 1000 A more, to the red of the arc's.
+
+    At the last row they lie `tilt` pixels further.
+    """
     rng, solution, lines = np.random.default_rng(seed), arc_solution(), sky_lines()
     fine = np.arange(-20, NX + 20, dtype=float)
     strength = lines.strength * light * rng.lognormal(0, 0.15, len(lines))
@@ -45,7 +49,7 @@ def exposure(shift: float, slope: float, *, light: float = 0.25, seed: int = 1, 
     reach = np.arange(-7, 8)
     for row in range(NY):
         place = np.interp(lines.wavelength, solution(fine, float(row)), fine)
-        place += shift + slope * (lines.wavelength - 7000) / 1000
+        place += shift + slope * (lines.wavelength - 7000) / 1000 + tilt * (2 * row / (NY - 1) - 1)
         near = (place > 8) & (place < NX - 8)
         pixel = np.round(place[near]).astype(int)[:, None] + reach
         np.add.at(data[row], pixel, profile(pixel - place[near, None]) * strength[near, None])
@@ -165,3 +169,59 @@ def test_headers_tell_what_was_done() -> None:
     assert abs(cards["FLEXSHFT"] + cards["FLEXSLOP"] * (7000 - cards["FLEXREF"]) / 1000 - 0.2) < 0.02
     assert abs(cards["RESFWHM"] - 2.4 * DISPERSION) < 0.5
     assert "FLEXURE" not in {name for name, _, _ in wavelength_cards(arc_solution())}
+
+
+@pytest.mark.parametrize("tilt", [0.06, -0.1])
+def test_lines_that_lean_against_the_arc_are_followed(tilt: float) -> None:
+    result = STEP(image=exposure(0.1, 0.02, tilt=tilt), wavelengths=arc_solution())
+    meta = result.flexure.meta
+    # The strips' middles do not reach the ends of the slit.
+    assert meta["tilt"] == pytest.approx(tilt * (1 - 1 / 12), abs=3.5 * meta["tilt_error"])
+    assert meta["tilt_error"] < 0.01
+    arc, x = arc_solution(), np.arange(300.0, 900.0, 50)
+    for row in (5.0, 66.0):
+        moved = x + 0.1 + 0.02 * (arc(x, row) - 7000) / 1000 + tilt * (2 * row / (NY - 1) - 1)
+        assert np.abs(result(moved, row) - arc(x, row)).max() < 0.03 * DISPERSION
+
+
+def test_lines_that_do_not_lean_are_left_straight() -> None:
+    tilts = [STEP(exposure(0.1, 0.0, seed=seed), arc_solution()).flexure.meta["tilt"] for seed in range(5)]
+    assert np.abs(tilts).max() < 0.03 and tilts.count(0.0) >= 4
+
+
+def test_a_tilt_alone_is_applied_to_an_arc_that_otherwise_agrees() -> None:
+    wave = np.linspace(5600, 9000, 20)
+    names = np.array([f"OH {i // 2}" for i in range(20)])
+    offset = np.random.default_rng(3).normal(0, 0.01, 20)
+    even = Offsets(wave, offset, np.full(20, 0.02), names, np.full(20, 0.05), np.full(20, 0.02), (35.5, 33.0))
+    drift = fit_drift(even, np.zeros(20))
+    assert drift.kind == "tilt" and drift.agrees
+    assert drift.across(np.array([35.5, 68.5])) == pytest.approx([0, 0.05])
+
+
+def test_lines_that_contradict_each_other_move_nothing() -> None:
+    wave = np.linspace(5600, 9000, 20)
+    names = np.array(["OI", "OI", *(f"OH {i // 2}" for i in range(18))])
+    rng = np.random.default_rng(5)
+    applied = 0
+    for _ in range(20):
+        bands = -0.1 + np.repeat(rng.normal(0, 0.12, 9), 2)
+        offset = np.concatenate([[0.0, 0.0], bands]) + rng.normal(0, 0.02, 20)
+        applied += fit_drift(Offsets(wave, offset, np.full(20, 0.02), names), np.zeros(20)).kind != "none"
+    assert applied <= 1
+
+
+def test_clean_lines_outweigh_bands_that_scatter() -> None:
+    wave = np.array([5579.0, 6302.0, *np.linspace(6500, 9000, 12)])
+    names = np.array(["OI", "OI", *(f"OH {i // 2}" for i in range(12))])
+    offset = np.concatenate([[0.1, 0.1], 0.1 + np.random.default_rng(6).normal(0, 0.04, 12)])
+    drift = fit_drift(Offsets(wave, offset, np.full(14, 0.005), names), np.zeros(14))
+    assert np.abs(drift(wave[:2]) - 0.1).max() < 0.012
+
+
+def test_oxygen_lines_are_measured_as_the_arc_was() -> None:
+    image, arc = exposure(0.1, 0.0), arc_solution()
+    off = oxygen_offsets(image, arc)
+    assert off[5578.89] == pytest.approx(0.1 * DISPERSION, abs=0.05)
+    assert off[6302.05] == pytest.approx(0.1 * DISPERSION, abs=0.15)
+    assert oxygen_offsets(exposure(0.1, 0.0, light=0.0005), arc) == {}
