@@ -177,6 +177,16 @@ def measured_field() -> dict[str, Any]:
     return {"image": image, "sources": sources, "reference": reference[np.arange(40) != 7]}
 
 
+@cache
+def pointed_skies() -> dict[str, Any]:
+    """Two exposures of one field, moved by 17 and 19 pixels, their WCS saying so."""
+    images = copy.deepcopy(skies("V", 3000.0)[:2])
+    for number, image in enumerate(images):
+        image.meta.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 75.0, "CD1_1": -6e-5,
+                           "CD2_2": 6e-5, "CRPIX1": 80.0 + 17 * number, "CRPIX2": 80.0 - 19 * number})  # fmt: skip
+    return {"image": images[0], "reference_image": images[1]}
+
+
 INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "subtract_overscan": lambda c: {"image": c.raw["object"][0]},
     "combine_bias": lambda c: {"frames": c.trimmed["bias"]},
@@ -208,6 +218,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "trim_image": lambda c: {"image": skies("V", 20000.0)[0]},
     "measure_zero_point": lambda c: measured_field(),
     "find_new": lambda c: measured_field(),
+    "subtract_reference": lambda c: pointed_skies(),
     "combine_fringes": lambda c: {"images": skies("i", 3000.0, 0.05)},
     "subtract_fringes": lambda c: {
         "image": skies("i", 3000.0, 0.05)[0], "fringes": call("combine_fringes", skies("i", 3000.0, 0.05)),

@@ -23,7 +23,7 @@ LARGEST = 700
 """Pixels on a side that the field is shown with."""
 CUT_OUTS = 12
 HALF = 20
-NAMES = ("0: in no circle", "1: consistent with BAT", "2: consistent with XRT")
+NAMES = ("0: in no circle", "1: consistent with BAT (or with one of two)", "2: consistent with XRT (and BAT)")
 
 
 def figure_of_new(

@@ -32,6 +32,7 @@ def scene_of(image: CCDData, sources: QTable) -> Scene:
         astrometry=_number(header.get("WCSRMS")) or POSITION,
         year=None if mjd is None else julian_year(mjd),
         name=name,
+        difference="DIFFREF" in header,
     )
 
 

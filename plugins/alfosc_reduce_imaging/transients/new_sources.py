@@ -38,8 +38,11 @@ class FindNew(Step):
     A source is new if no object of a catalogue, moved to the date of the image by its proper motion, lies within five
     sigma of both positions (and half the seeing), and if nothing speaks against it: edge, saturation, masked pixels,
     a width or shape that stars do not have, the light of a bright star, a blend. Sources fainter than the catalogues
-    go (told by which sources of the image they have) are not called new, unless `limit` is set. Classes: 2 consistent
-    with XRT's error circle (and BAT's, if given), 1 with BAT's only (or with only one of the two), 0 with none.
+    go (told by which sources of the image they have) are not called new, unless `limit` is set. On the difference from
+    `subtract_reference` a galaxy of the catalogue is a host, and what stands at a star is a variable star.
+
+    Classes: 2 consistent with XRT's error circle (and BAT's, if given), 1 with BAT's only (or with only one of the
+    two), 0 with none.
     """
 
     bat: ArcminCircle | None = None

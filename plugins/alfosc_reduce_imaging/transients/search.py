@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce_imaging.photometry.columns import numbers
+from alfosc_reduce_imaging.photometry.columns import numbers, truths
 from alfosc_reduce_imaging.photometry.sky_positions import separation, unit_vectors
 from alfosc_reduce_imaging.transients.completeness import faint_limit
 from alfosc_reduce_imaging.transients.counterparts import Counterparts, find_counterparts, known_names
@@ -53,6 +53,8 @@ class Scene:
         Julian year, None if not known.
     name
         Of the image, for a person.
+    difference
+        True if a reference image was subtracted: what is left where the catalogue has a star has varied.
     """
 
     shape: tuple[int, int]
@@ -61,6 +63,7 @@ class Scene:
     astrometry: float
     year: float | None
     name: str
+    difference: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,28 +138,37 @@ def search(
     """
     places, errors = positions(sources, scene)
     found = [find_counterparts(places, errors, one, scene.year, scene.seeing * scene.scale) for one in catalogues]
-    catalogued = np.any([one.known for one in found], axis=0)
+    catalogued = np.any([_known(*one, scene) for one in zip(found, catalogues, strict=True)], axis=0)
     flux, noise = best_flux(sources)
     spoilt = vetoes(sources, scene.seeing, scene.shape)
     limit = least_flux
     if limit is None:
         clean = ~np.any(list(spoilt.values()), axis=0) & (flux > SIGNIFICANT * noise)
-        limit = _limit_of(flux[clean], catalogued[clean], nominal_flux, scene.name)
+        limit = 0.0 if scene.difference else _limit_of(flux[clean], catalogued[clean], nominal_flux, scene.name)
     bright = bright_stars(sources, flux, catalogued, found[0], star_flux, scene.seeing)
     spoilt |= {
         "light of a bright star": in_starlight(
             numbers(sources, "x"), numbers(sources, "y"), flux, bright, scene.seeing
         ),
-        "blend with a star": _blends(found[0], scene),
+        "blend with a star": _blends(found[0], scene) & (not scene.difference),
         "outside the catalogue": _outside(places, catalogues[0]),
         "faint": ~(flux > SIGNIFICANT * noise),
         "fainter than the catalogue" if least_flux is None else "fainter than the limit": ~(flux >= limit),
     }
     reason = _reasons(spoilt, catalogued, len(sources))
+    if scene.difference:
+        reason[catalogued] = "star of the catalogue has varied"
     if known is not None and len(known):
         names = known_names(places, known, scene.year)
         reason = np.where((names != "") & ~catalogued, np.char.add("known: ", names), reason)
     return Search(places, errors, found[0], catalogued, reason, limit)
+
+
+def _known(found: Counterparts, catalogue: Table, scene: Scene) -> Booleans:
+    """Say which sources a catalogue knows; on a difference image a galaxy of the catalogue is no counterpart."""
+    if not scene.difference:
+        return found.known
+    return found.known & ~truths(catalogue, "extended")[np.maximum(found.row, 0)]
 
 
 def positions(sources: Table, scene: Scene) -> tuple[Floats, Floats]:
