@@ -10,6 +10,7 @@ import numpy as np
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce_ccd.planes import Planes
+from alfosc_reduce_ccd.sorting import sorted_planes
 from alfosc_reduce_ccd.statistics import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Method = Literal["mean", "median"]
 
-STRIP_BYTES = 40_000_000
+STRIP_BYTES = 6_000_000
 """Working memory of a strip."""
 MEDIAN_VARIANCE = np.pi / 2
 """The variance of a median of many normal values, in units of that of their mean."""
@@ -172,19 +173,24 @@ def _lower_median(
     values: NDArray[np.float32], usable: NDArray[np.bool_], number: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     if (number == len(values)).all():
-        return np.asarray(np.sort(values, axis=0)[(len(values) - 1) // 2])
-    ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=0)
-    index = np.maximum(number - 1, 0) // 2
-    return np.asarray(np.take_along_axis(ordered, index[None].astype(np.intp), axis=0)[0])
+        return np.asarray(sorted_planes(values.copy())[(len(values) - 1) // 2])
+    ordered = sorted_planes(np.where(usable, values, np.float32(np.inf)))
+    return _chosen(ordered, np.maximum(number - 1, 0) // 2)
+
+
+def _chosen(planes: Sequence[NDArray[np.floating]], index: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Return for each pixel the plane of its index."""
+    result = np.array(planes[0], np.float32)
+    for i in range(1, int(index.max(initial=0)) + 1):
+        np.copyto(result, planes[i], where=index == i)
+    return result
 
 
 def _median(values: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.float32]:
     number = keep.sum(0)
-    ordered = np.sort(np.where(keep, values, np.float32(np.inf)), axis=0)
+    ordered = sorted_planes(np.where(keep, values, np.float32(np.inf)))
     low = np.maximum(number - 1, 0) // 2
-    pair = [
-        np.take_along_axis(ordered, index[None], axis=0)[0] for index in (low, np.minimum(number // 2, len(values) - 1))
-    ]
+    pair = [_chosen(ordered, index) for index in (low, np.minimum(number // 2, len(values) - 1))]
     return np.where(number > 0, np.float32(0.5) * (pair[0] + pair[1]), np.float32(np.nan))
 
 

@@ -125,11 +125,14 @@ def check_signal(data: NDArray[np.float64], header: Header) -> None:
     name = header.get("FILENAME", "frame")
     if data.ndim != 2 or data.size == 0:
         raise DataError(f"{name}: expected an image with two axes, found shape {data.shape}; exclude this file")
-    finite = data[np.isfinite(data)]
-    if finite.size == 0:
-        raise DataError(f"{name}: no pixel holds a finite value; exclude this frame")
-    if finite.min() == finite.max():
-        raise DataError(f"{name}: all pixels are {finite[0]:g}, so nothing was read out; exclude this frame")
+    low, high = data.min(), data.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = data[np.isfinite(data)]
+        if finite.size == 0:
+            raise DataError(f"{name}: no pixel holds a finite value; exclude this frame")
+        low, high = finite.min(), finite.max()
+    if low == high:
+        raise DataError(f"{name}: all pixels are {low:g}, so nothing was read out; exclude this frame")
 
 
 def overscans(data: NDArray[np.float64], header: Header) -> list[Overscan]:
@@ -207,10 +210,19 @@ def level_flags(data: NDArray[np.float64], header: Header) -> NDArray[np.int16]:
     """Flag raw values at or above ``SATURATE`` and above ``LINMAX`` (ADU), and those that are not finite."""
     flags = np.zeros(data.shape, np.int16)
     finite = np.isfinite(data)
-    flags[~finite] |= Flag.NOT_FINITE
-    values = np.where(finite, data, 0)
-    flags[values >= header.get("SATURATE", np.inf)] |= Flag.SATURATED
-    flags[values > header.get("LINMAX", np.inf)] |= Flag.NONLINEAR
+    values = data
+    if not finite.all():
+        flags[~finite] |= Flag.NOT_FINITE
+        values = np.where(finite, data, 0)
+    highest, saturation, linear = (
+        values.max(initial=-np.inf),
+        header.get("SATURATE", np.inf),
+        header.get("LINMAX", np.inf),
+    )
+    if highest >= saturation:
+        flags[values >= saturation] |= Flag.SATURATED
+    if highest > linear:
+        flags[values > linear] |= Flag.NONLINEAR
     return flags
 
 
