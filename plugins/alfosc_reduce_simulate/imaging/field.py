@@ -73,7 +73,8 @@ def _stars(field: Field, rng: np.random.Generator) -> Columns:
     red = np.log10(rng.uniform(low, high, number)) / field.slope
     dwarf = rng.uniform(size=number) < 0.15 + 0.5 * np.clip((red - 15) / 8, 0, 1)
     colour = np.where(dwarf, rng.normal(1.32, 0.08, number), rng.normal(0.5, 0.16, number).clip(0.1))
-    fast = np.where(rng.uniform(size=number) < 1 / 30, 20.0, 1.0) * field.motions
+    near = (rng.uniform(size=number) < 1 / 30) & (red < 20.5)
+    fast = np.where(near, 20.0, np.clip(10 ** (-0.08 * (red - 16)), 0.25, 2.0)) * field.motions
     motion = {"pmra": fast * rng.standard_normal(number), "pmdec": fast * rng.standard_normal(number)}
     return _placed(field, number, rng) | {"kind": "star"} | motion | magnitudes(red, colour, rng)
 

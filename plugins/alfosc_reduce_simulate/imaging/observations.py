@@ -60,7 +60,8 @@ class Field:
     injected
         Transients and the like.
     motions
-        Scatter of the proper motions of its stars, mas a year; one star in thirty is twenty times as fast.
+        Scatter of the proper motions of its stars at r = 16, mas a year; fainter ones are further away, and slower. One
+        in thirty of those brighter than 20.5 is near, and twenty times as fast.
     radius
         Degrees around the middle.
     seed
