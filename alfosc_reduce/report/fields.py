@@ -5,11 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alfosc_reduce.flags import mask_of
+from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce.publishing import Publication
 from alfosc_reduce.report.spectra import packed
 
@@ -36,6 +37,8 @@ def is_field(publication: Publication, store: Store) -> bool:
     from astropy.io import fits
 
     header = fits.getheader(publication.source, "SCI")
+    if not header.get("BUNIT"):  # a map of something else than light, such as of which pixel belongs to which source
+        return False
     return {str(header.get(f"CTYPE{axis}", "")).partition("-")[0] for axis in (1, 2)} == {"RA", "DEC"}
 
 
@@ -73,16 +76,16 @@ def _field(image: Publication, tables: Iterable[Publication]) -> dict[str, Any]:
 
     with fits.open(image.source, memmap=False) as hdus:
         header, data = hdus["SCI"].header, np.asarray(hdus["SCI"].data, np.float32)
-        bad = mask_of(hdus["FLAGS"].data) if "FLAGS" in hdus else np.zeros(data.shape, bool)
+        flags = np.asarray(hdus["FLAGS"].data) if "FLAGS" in hdus else np.zeros(data.shape, np.int16)
     where = image.result.task.coordinates
     factor = max(1, -(-max(data.shape) // WIDEST))
     return {
         "title": " ".join(part for part in (where.get("filter", ""), where.get("frame", "")) if part) or "image",
-        "picture": picture(data, bad, factor),
+        "picture": picture(data, mask_of(flags & ~np.int16(Flag.SATURATED)), factor),
         "factor": factor,
         "size": [data.shape[1], data.shape[0]],
         "map": {key: float(header[key]) for key in _MAP if key in header},
-        "layers": [layer for table in tables for layer in _layers(table)],
+        "layers": [layer for table in tables for layer in _layers(table, image)],
     }
 
 
@@ -122,7 +125,7 @@ def averaged(data: NDArray[np.float32], bad: NDArray[np.bool_], factor: int) -> 
         return np.asarray(total / count, np.float32)
 
 
-def _layers(publication: Publication) -> Iterator[dict[str, Any]]:
+def _layers(publication: Publication, image: Publication) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table that have places in the image; nothing for a table of something else."""
     from alfosc_reduce.products import load
 
@@ -131,11 +134,17 @@ def _layers(publication: Publication) -> Iterator[dict[str, Any]]:
         return
     table = table[_brightest(table)]
     yield {
-        "name": publication.result.task.step.name,
+        "name": _name(publication, image),
         "x": packed(_plain(table, "x")),
         "y": packed(_plain(table, "y")),
         "said": list(_said(table)),
     }
+
+
+def _name(table: Publication, image: Publication) -> str:
+    """Return what the name of a table's file adds to that of its image."""
+    added = Path(table.path).stem.removeprefix(Path(image.path).stem).strip("_")
+    return added.replace("_", " ") or table.result.task.step.name
 
 
 def _brightest(table: QTable) -> NDArray[np.intp]:

@@ -107,7 +107,7 @@ def _target_row(section: Section) -> tuple[str, ...]:
     return (
         badge(section.worst or "pass"),
         element("a", section.title, href=f"#{section.anchor}"),
-        ", ".join(kind for kind in frames if kind in ("object", "standard")),
+        ", ".join(kind for kind in frames if kind in ("object", "standard", "image")),
         ", ".join(f"{number} {kind}" for kind, number in frames.items()),
         ", ".join(dict.fromkeys(f.coordinates.get("setup", "") for f in section.frames if section.name)),
         ", ".join(ended),

@@ -170,7 +170,7 @@ FIELD = """<script>
     clientX: canvas.getBoundingClientRect().left + x, clientY: canvas.getBoundingClientRect().top + y, ...more }));
   const told = { ready: document.body.dataset.ready, overflow: document.documentElement.scrollWidth - innerWidth };
   told.start = view(); told.light = light();
-  press("point (2)"); told.bare = light(); press("point (2)");
+  press("sources (2)"); told.bare = light(); press("sources (2)");
   told.zoomed = press("zoom in"); told.all = press("all");
   press("zoom in");
   send("pointerdown", 100, 100); send("pointermove", 130, 90); send("pointerup", 130, 90);

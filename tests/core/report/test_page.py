@@ -219,7 +219,7 @@ def test_images_of_the_sky_come_with_their_sources(field_report: Report) -> None
     for image in found:
         assert image["size"] == [6, 4] and image["factor"] == 1 and image["map"]["CRVAL2"] == 75
         (layer,) = image["layers"]
-        assert layer["name"] == "point" and np.frombuffer(b64decode(layer["x"]), "<f4").tolist() == [5, 0], (
+        assert layer["name"] == "sources" and np.frombuffer(b64decode(layer["x"]), "<f4").tolist() == [5, 0], (
             "bright first"
         )
         assert layer["said"][1] == "1, 359.999000 +75.000000, r = 18.250 ± 0.020"
