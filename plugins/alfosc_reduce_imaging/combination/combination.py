@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -58,8 +58,8 @@ class CombineImages(Step):
     """``interpolate``: cubic spline, fast and sharp; ``conserve``: pixel areas shared out by ``reproject``, slower and
     somewhat smoother, and free of ripples at sharp edges."""
 
-    sky: str = Field(default="plane", pattern="^(plane|level|none)$")
-    """What is subtracted from each frame: a ``plane``, one ``level``, or ``none``."""
+    sky: Literal["plane", "level"] = "plane"
+    """What is subtracted from each frame: a ``plane`` below its objects, or one ``level``."""
 
     edited_filelist: Path | None = None
     """A list of frames (ECSV, as published) in which you changed ``use`` or ``weight``: it overrides what registration

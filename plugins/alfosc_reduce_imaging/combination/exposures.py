@@ -11,6 +11,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import mask_of
+from alfosc_reduce.products.image_hdus import clean_header
 from alfosc_reduce_imaging.combination.background import Sky, measure_sky, sampling_step
 from alfosc_reduce_imaging.registration.filelist import affine_of, plain
 from alfosc_reduce_imaging.registration.star_lists import distinct
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from alfosc_reduce_imaging.registration.geometry import Affine
 
 _log = logging.getLogger(__name__)
+
+_SMALLEST = 1e-12
+"""Variance of a blank pixel of an artificial frame without noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +117,7 @@ def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> li
     filelist
         From `RegisterImages`.
     sky
-        ``plane``, ``level`` or ``none``: what is subtracted.
+        ``plane`` or ``level``: what is subtracted.
 
     Raises
     ------
@@ -161,14 +165,14 @@ def exposure_of(image: CCDData, name: str, row: Any, *, sky: str) -> Exposure:
     offset = plain(row["zero_point_offset"])
     seconds, each = _seconds(image, name)
     return Exposure(
-        name, str(image.unit), image.data, variance, flags, image.meta, affine_of(row),
+        name, str(image.unit), image.data, variance, flags, clean_header(image.meta), affine_of(row),
         scale=10 ** (0.4 * offset) / each,
         offset=offset,
         weight=_weight(row),
         seconds=seconds,
         fwhm=_plain_or_nan(row, "fwhm"),
         seeing=_plain_or_nan(row, "seeing"),
-        sky=level if sky != "none" else level._replace(level=0.0, x_slope=0.0, y_slope=0.0),
+        sky=level,
         sky_variance=noise,
     )  # fmt: skip
 
@@ -177,10 +181,10 @@ def _blank_variance(variance: NDArray[Any] | None, step: int, blank: NDArray[np.
     """Return the variance of blank pixels as stated; as measured where nothing is stated."""
     if variance is None:
         _log.warning("%s has no variance: its noise is that measured on its background.", name)
-        return sky.noise**2
+        return max(sky.noise**2, _SMALLEST)
     stated = np.asarray(variance[::step, ::step], np.float32)[blank]
     stated = stated[np.isfinite(stated) & (stated > 0)]
-    return float(np.median(stated)) if stated.size else sky.noise**2
+    return float(np.median(stated)) if stated.size else max(sky.noise**2, _SMALLEST)
 
 
 def _seconds(image: CCDData, name: str) -> tuple[float, float]:

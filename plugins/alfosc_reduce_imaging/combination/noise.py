@@ -65,7 +65,7 @@ def median_variance(
     share = np.sqrt(np.maximum(factor - 1, 0) / np.float32(_LIMIT - 1))
     few = np.maximum(number, 1).astype(np.float32)
     like_mean = power / few**2
-    like_many = few / np.maximum(inverse, np.float32(1e-30)) ** 2
+    like_many = few / np.maximum(inverse**2, np.float32(1e-30))
     return np.asarray(factor * ((1 - share) * like_mean + share * like_many))
 
 

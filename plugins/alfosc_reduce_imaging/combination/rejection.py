@@ -53,7 +53,10 @@ class Rejection:
         widths = np.array([one.fwhm for one in exposures]) / scales
         typical = float(np.nanmedian(widths)) if np.isfinite(widths).any() else _WIDTH
         widths = np.where(np.isfinite(widths) & (widths > 0), widths, typical)
-        mismatch = _MISMATCH + _ALLOWANCE * np.abs((typical / widths) ** 2 - 1)
+        # In the cores of stars the median is that of a wide frame, in their wings that of a narrow one.
+        ordered, middle = np.sort(widths), (len(widths) - 1) // 2
+        ratios = np.array([[ordered[middle]], [ordered[::-1][middle]]]) / widths
+        mismatch = _MISMATCH + _ALLOWANCE * np.abs(ratios**2 - 1).max(axis=0)
         return cls(clip, noise, mismatch.astype(np.float32), int(np.clip(np.ceil(0.75 * widths.max()), 2, 12)))
 
     @property

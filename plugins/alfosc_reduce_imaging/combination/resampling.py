@@ -32,6 +32,8 @@ WHOLE = 0.01
 _PHASES = 256
 _WHOLE_PHASE = 1e-3
 _SLOW = 0.006
+_SLIVER = 0.05
+"""What overlaps by less does not spoil a pixel: it was mended."""
 
 
 class Layer(NamedTuple):
@@ -172,7 +174,7 @@ def _shared_out(cut: Cut, shape: tuple[int, int]) -> Layer:
 
     smooth, spread = mended(cut.data, cut.flags), mended(cut.variance, cut.flags)
     data = share_out(smooth, cut.matrix, cut.shift, shape)
-    reach = int(np.ceil(np.abs(cut.matrix).sum(axis=1).max() - 1e-3)) + 1
+    reach = int(np.ceil(np.abs(cut.matrix).sum(axis=1).max() - _SLIVER)) + 1
     variance = np.maximum(_sampled(spread, cut, shape, order=1), 0) * _noise(cut, shape, "conserve")
     return Layer(data, variance, _flags(cut.flags, cut, shape, reach))
 
