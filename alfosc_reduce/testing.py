@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from alfosc_reduce.catalog_contract import CatalogContract
 from alfosc_reduce.comparison import differences, digest, identical
 from alfosc_reduce.corruption import CORRUPTIONS, corrupted, planes_of
 from alfosc_reduce.errors import ReductionError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.step import Step
 
-__all__ = ["StepContract", "differences", "digest", "identical"]
+__all__ = ["CatalogContract", "StepContract", "differences", "digest", "identical"]
 
 ROUNDING = 1e-12
 """Relative difference allowed after the store: a spectrum's variance is kept as its square root."""

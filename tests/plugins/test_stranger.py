@@ -7,16 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from click.testing import CliRunner
 
-from alfosc_reduce import get_instrument, get_step, load
+from alfosc_reduce import get_catalog, get_instrument, get_step, load
 from alfosc_reduce.cli import program
 from alfosc_reduce.images import make_image
 from alfosc_reduce.registry import CATALOGS, STEPS, find
-from alfosc_reduce.testing import StepContract
+from alfosc_reduce.testing import CatalogContract, StepContract
 
 try:
     importlib.metadata.version("alfosc-reduce-stranger")
@@ -41,6 +43,15 @@ class TestStrangerSmooth(StepContract):
         flags[2, 3] = 8
         data = np.random.default_rng(3).normal(100, 5, (6, 20))
         return {"image": make_image(data, unit="electron", header=fits.Header(), variance=25.0, flags=flags)}
+
+
+class TestStrangerStars(CatalogContract):
+    @property
+    def catalog(self) -> Any:  # type: ignore[override]
+        return get_catalog("stranger_stars")(faintest=5.0)
+
+    def cone(self) -> Any:
+        return SkyCoord(165.7, 59.0, unit="deg"), 7 * u.deg
 
 
 def test_owner_is_told() -> None:
