@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def _settle(waiting: list[Task], run: Run, flying: Mapping[Any, str], listeners:
     """Turn tasks whose inputs are known into results (cached, skipped) or orders; return those still waiting."""
     left = []
     for task in waiting:
-        if any(item.task and item.task not in run.results for item in task.items()):
+        if any(item.task and item.task not in run.results for item in _needed(task, run)):
             left.append(task)
             continue
         prepared = _prepare(task, run)
@@ -154,6 +154,40 @@ def _settle(waiting: list[Task], run: Run, flying: Mapping[Any, str], listeners:
     return left
 
 
+def _needed(task: Task, run: Run) -> list[Item]:
+    """Return what must be settled before a task: its inputs, and for one that is lost the next best."""
+    needed = task.items()
+    for name, others in task.alternatives.items():
+        chosen = task.inputs[name]
+        for item in others if isinstance(chosen, Item) and _is_lost(chosen, run) else ():
+            needed.append(item)
+            if not _is_lost(item, run):
+                break
+    return needed
+
+
+def _is_lost(item: Item, run: Run) -> bool:
+    result = run.results.get(item.task)
+    return result is not None and not result.available
+
+
+def _with_next_best(task: Task, run: Run) -> tuple[Task, list[str]]:
+    """Return a task with the next best for each input that is lost, and what was exchanged."""
+    told = []
+    for name, others in task.alternatives.items():
+        chosen = task.inputs[name]
+        found = next((item for item in others if not _is_lost(item, run)), None)
+        if isinstance(chosen, Item) and found and _is_lost(chosen, run):
+            told.append(f"{name}: {_fate(chosen, run)}; {found.name} is taken instead")
+            kept = tuple(reason for reason in task.reasons if not reason.startswith(f"{name}: "))
+            task = replace(task, inputs={**task.inputs, name: found}, reasons=(*kept, told[-1]))
+    return task, told
+
+
+def _fate(item: Item, run: Run) -> str:
+    return f"{item.task} {'failed' if run.results[item.task].state is State.FAILED else 'was skipped'}"
+
+
 def _note(run: Run, result: Result, listeners: Listeners) -> None:
     run.results[result.task.name] = result
     for listener in listeners:
@@ -163,7 +197,7 @@ def _note(run: Run, result: Result, listeners: Listeners) -> None:
 def _prepare(task: Task, run: Run) -> tuple[Order, tuple[str, ...]] | Result:
     """Return the order for a task whose inputs are settled, or the result if it cannot run."""
     inputs: dict[str, Input | tuple[Input, ...] | None] = {}
-    remarks: list[str] = []
+    task, remarks = _with_next_best(task, run)
     ports = {wired.port.name: wired.port for wired in task.step.inputs}
     try:
         for name, value in task.inputs.items():
@@ -190,7 +224,7 @@ def _resolve(items: Sequence[Item], run: Run) -> tuple[list[Input], list[str]]:
         if result.available:
             members.append(ProductInput(result.key, item.output, item.task))
         else:
-            lost.append(f"{item.task} {'failed' if result.state is State.FAILED else 'was skipped'}")
+            lost.append(_fate(item, run))
     return members, lost
 
 

@@ -63,11 +63,22 @@ class Item:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for an input, and why."""
+    """What was chosen for an input, and why.
+
+    Attributes
+    ----------
+    items
+        An item, several, or None.
+    reason, warning
+        For a person.
+    others
+        What would be chosen next, should the task that makes the item fail; the best first.
+    """
 
     items: Item | tuple[Item, ...] | None
     reason: str = ""
     warning: str = ""
+    others: tuple[Item, ...] = ()
 
 
 def choose(wired: WiredInput, found: Sequence[Item], here: Mapping[str, str], time: float) -> Choice:
@@ -100,7 +111,19 @@ def choose(wired: WiredInput, found: Sequence[Item], here: Mapping[str, str], ti
     best = nearest(preferred, time)
     own = "frame" in best.coordinates and best.coordinates.get("frame") == here.get("frame")
     chosen = not own and (len(found) > 1 or bool(wired.source.prefer))
-    return Choice(best, _reason(best, here, time, wired) if chosen else "", _compromise(best, here, missed))
+    others = () if own or wired.source.pick is None else _next_best(best, alive, here, time, wired.source.prefer)
+    return Choice(best, _reason(best, here, time, wired) if chosen else "", _compromise(best, here, missed), others)
+
+
+def _next_best(
+    best: Item, items: Iterable[Item], here: Mapping[str, str], time: float, prefer: tuple[str, ...]
+) -> tuple[Item, ...]:
+    """Return all items but the best, in the order in which they would be chosen."""
+
+    def rank(item: Item) -> tuple[list[bool], float, str]:
+        return [item.coordinates.get(n) != here.get(n) for n in prefer], abs(item.time - time), item.name
+
+    return tuple(sorted((item for item in items if item is not best), key=rank))
 
 
 def _several(wired: WiredInput, items: list[Item], here: Mapping[str, str], time: float) -> Choice:

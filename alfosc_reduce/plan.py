@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.frames import Frame
-from alfosc_reduce.matching import Item, MatchError, choose
+from alfosc_reduce.matching import Choice, Item, MatchError, choose
 from alfosc_reduce.recipe import FRAMES
 from alfosc_reduce.wiring import WiredInput, WiredStep, Wiring
 
@@ -34,6 +34,8 @@ class Task:
         What the user should know before it runs.
     twin
         Tells tasks of one step from each other whose coordinates read alike; 0 as a rule.
+    alternatives
+        What goes into an input instead if the task that makes what was chosen fails; the best first.
     """
 
     step: WiredStep
@@ -43,6 +45,7 @@ class Task:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     twin: int = 0
+    alternatives: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -162,13 +165,16 @@ def _plan_task(plan: Plan, step: WiredStep, first: tuple[Item, ...], made: dict[
     try:
         if not alive:
             raise MatchError(f"needs {first[0].name}, which cannot run", needs=first[0].name)
-        inputs, reasons, warnings = _join(step, alive, here, time, made)
+        inputs, choices = _join(step, alive, here, time, made)
     except MatchError as error:
         plan.blocked.append(Blocked(task.name, here.get("target", ""), f"{step.name}: {error}", error.needs))
         made[step.name].append(Item(here, time, task=task.name, blocked=True))
         return
+    warnings = [f"{name}: {choice.warning}" for name, choice in choices.items() if choice.warning]
     warnings += [f"{item.name} is left out: it cannot run" for item in first if item.blocked]
-    plan.tasks.append(replace(task, inputs=inputs, reasons=tuple(reasons), warnings=tuple(warnings)))
+    reasons = tuple(f"{name}: {choice.reason}" for name, choice in choices.items() if choice.reason)
+    others = {name: choice.others for name, choice in choices.items() if choice.others}
+    plan.tasks.append(replace(task, inputs=inputs, reasons=reasons, warnings=tuple(warnings), alternatives=others))
     made[step.name].append(Item(here, time, task=task.name))
 
 
@@ -182,17 +188,12 @@ def _named(task: Task, others: Sequence[Item]) -> Task:
 
 def _join(
     step: WiredStep, first: tuple[Item, ...], here: Mapping[str, str], time: float, made: Mapping[str, list[Item]]
-) -> tuple[dict[str, Item | tuple[Item, ...] | None], list[str], list[str]]:
+) -> tuple[dict[str, Item | tuple[Item, ...] | None], dict[str, Choice]]:
+    """Return what goes into each input, and how all but the first were chosen."""
     primary, *others = step.inputs
+    choices = {wired.port.name: choose(wired, candidates(wired, made), here, time) for wired in others}
     inputs: dict[str, Item | tuple[Item, ...] | None] = {primary.port.name: first if step.gathers else first[0]}
-    reasons: list[str] = []
-    warnings: list[str] = []
-    for wired in others:
-        choice = choose(wired, candidates(wired, made), here, time)
-        inputs[wired.port.name] = choice.items
-        reasons += [f"{wired.port.name}: {choice.reason}"] if choice.reason else []
-        warnings += [f"{wired.port.name}: {choice.warning}"] if choice.warning else []
-    return inputs, reasons, warnings
+    return inputs | {name: choice.items for name, choice in choices.items()}, choices
 
 
 def ancestors(plan: Plan, names: Iterable[str]) -> set[str]:
@@ -233,7 +234,13 @@ def restrict(plan: Plan, *, targets: Sequence[str] = (), only: Sequence[str] = (
         for b in plan.blocked
         if (not targets or b.target in targets) and (not only or b.name.partition("[")[0] in only)
     ]
-    return Plan([task for task in plan.tasks if task.name in keep], _with_reasons(plan, blocked))
+    return Plan([_within(task, keep) for task in plan.tasks if task.name in keep], _with_reasons(plan, blocked))
+
+
+def _within(task: Task, keep: set[str]) -> Task:
+    """Return a task whose alternatives are made by the tasks of `keep`."""
+    kept = {n: tuple(i for i in items if not i.task or i.task in keep) for n, items in task.alternatives.items()}
+    return replace(task, alternatives={name: items for name, items in kept.items() if items})
 
 
 def _with_reasons(plan: Plan, chosen: Sequence[Blocked]) -> list[Blocked]:
