@@ -117,7 +117,7 @@ def figure_of_field(image: CCDData, sources: QTable, reference: QTable) -> Figur
     groups = ((used, "C2", f"{used.sum()} fitted"), (matched & ~used, "C1", f"{(matched & ~used).sum()} matched"),
               (~matched, "C3", f"{(~matched).sum()} not in the catalogue"))  # fmt: skip
     for which, colour, label in groups:
-        axes.scatter(x[which], y[which], s=30, facecolors="none", edgecolors=colour, lw=0.8, label=label)
+        axes.scatter(x[which], y[which], s=70, facecolors="none", edgecolors=colour, lw=0.8, label=label)
     axes.legend(fontsize=8, loc="upper right")
     _compass(axes, image)
     catalogue = str(reference.meta.get("CATALOG", "catalogue"))
@@ -144,7 +144,7 @@ def _compass(axes: Axes, image: CCDData) -> None:
     header = image.meta
     matrix = np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]])
     length = 0.08 * max(image.shape)
-    start = 1.6 * length
+    start = 1.9 * length
     for name, direction in (("E", (1.0, 0.0)), ("N", (0.0, 1.0))):
         step = np.linalg.solve(matrix, np.array(direction))
         step = step / np.hypot(*step) * length

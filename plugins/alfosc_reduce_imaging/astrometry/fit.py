@@ -26,6 +26,9 @@ MEDIAN = 2 * np.log(2)
 BOUND = 16.0
 """What one star can cost at most when degrees are compared."""
 ROUNDS = 12
+FLOOR_ROUNDS = 15
+TOUCHES = 1e-6
+"""Arc seconds from the origin of the frame to where the plane touches the sky, at most."""
 
 
 class Stars(NamedTuple):
@@ -130,9 +133,11 @@ def fit_of_terms(
     """Fit a map of some terms of one degree; the plane is moved until it touches the sky at the origin of the frame."""
     every = terms(*frame(stars.x, stars.y), degree)
     design, place = every @ combined, near
-    for _ in range(3):
+    for _ in range(4):
         axes = axes_at(*place)
         fitted, kept, floor = _robust(design, project(stars.directions, axes), stars.variance)
+        if np.abs(fitted.coefficients[0]).max() < TOUCHES:
+            break
         ra, dec = angles_of(deproject(fitted.coefficients[:1], axes))
         place = float(ra[0]), float(dec[0])
     coefficients = combined @ fitted.coefficients
@@ -151,14 +156,14 @@ def _robust(
     """Fit, find the floor that the residuals ask for, leave out what is beyond, until nothing changes."""
     kept, floor = np.ones(len(plane), bool), float(np.sqrt(np.median(variance)))
     fitted = _weighted(design, plane, kept, variance + floor**2)
-    for _ in range(ROUNDS):
+    for i in range(ROUNDS):
         freedom = 1 - np.where(kept, np.minimum(fitted.leverage, 0.9), 0.0)
         missed = np.sum((design @ fitted.coefficients - plane) ** 2, axis=1) / freedom
-        floor = floor_of(missed, variance)
+        last, floor = floor, floor_of(missed[kept], variance[kept]) if i else robust_floor(missed, variance)
         again = missed <= CLIP * (variance + floor**2)
         if again.sum() < max(3, design.shape[1]):
             again = kept
-        settled = np.array_equal(again, kept)
+        settled = np.array_equal(again, kept) and abs(floor - last) <= 0.02 * last + 1e-5
         kept = again
         fitted = _weighted(design, plane, kept, variance + floor**2)
         if settled:
@@ -203,9 +208,18 @@ def _turned(
     return Fitted(coefficients, covariance, leverage)
 
 
-def floor_of(missed: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
+def robust_floor(missed: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
     """Return the error that, added to each coordinate's in quadrature, explains the squared distances (n,).
 
     With it the median of squared distance over variance is that of a normal error; solved for, it is a median itself.
     """
     return float(np.sqrt(max(0.0, float(np.median(missed / MEDIAN - variance)))))
+
+
+def floor_of(missed: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
+    """Return the same of stars without outliers: the likeliest, which the precise stars decide."""
+    floor = max(float(np.median(missed)) / MEDIAN, 1e-12)
+    for _ in range(FLOOR_ROUNDS):
+        weight = 1 / np.maximum(variance + floor, 1e-12) ** 2
+        floor = max(0.0, float(weight @ (missed / 2 - variance) / weight.sum()))
+    return float(np.sqrt(floor))

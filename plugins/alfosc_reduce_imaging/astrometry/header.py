@@ -37,5 +37,5 @@ def header_with(
     for keyword, card in (sky_map.cards(shape) | quality).items():
         result[keyword] = card
     along_y = float(np.hypot(*sky_map.matrix[:, 1]))
-    result["PIXSCALE"] = (round(along_y, 7), "[arcsec/pixel] along y, from the stars")
+    result["PIXSCALE"] = (round(along_y, 7), "[arcsec/pixel] along y")
     return result

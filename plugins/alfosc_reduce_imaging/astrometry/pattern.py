@@ -227,4 +227,5 @@ def _nearby(
 
 
 def _area(points: NDArray[np.complex128]) -> float:
-    return float(np.ptp(points.real) * np.ptp(points.imag))
+    finite = points[np.isfinite(points)]
+    return float(np.ptp(finite.real) * np.ptp(finite.imag))

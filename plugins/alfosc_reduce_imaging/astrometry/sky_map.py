@@ -91,10 +91,10 @@ class SkyMap:
             "CTYPE2": (f"DEC--TAN{distorted}", "tangential projection"),
             "CUNIT1": ("deg", ""),
             "CUNIT2": ("deg", ""),
-            "CRVAL1": (self.ra, "[deg] right ascension where the plane touches"),
-            "CRVAL2": (self.dec, "[deg] declination where the plane touches"),
-            "CRPIX1": (self.frame.x + 1, "[pixel] where the plane touches"),
-            "CRPIX2": (self.frame.y + 1, "[pixel] where the plane touches"),
+            "CRVAL1": (self.ra, "[deg] of the tangent point"),
+            "CRVAL2": (self.dec, "[deg] of the tangent point"),
+            "CRPIX1": (self.frame.x + 1, "[pixel] of the tangent point"),
+            "CRPIX2": (self.frame.y + 1, "[pixel] of the tangent point"),
         }
         for i, j in np.ndindex(2, 2):
             cards[f"CD{i + 1}_{j + 1}"] = (float(self.matrix[i, j]) / 3600, "[deg/pixel]")

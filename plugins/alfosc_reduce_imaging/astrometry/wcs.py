@@ -95,7 +95,7 @@ class SolveWcs(Step):
         """Return where the search begins."""
         place = None
         if self.position is not None:
-            from alfosc_reduce_catalogs.field import position
+            from alfosc_reduce.field import position
 
             found = position(self.position, "position")
             place = float(found.ra.deg), float(found.dec.deg)
@@ -171,13 +171,13 @@ def result_of(
     summary = summary_of(table, image, start, solution)
     table.meta["ASTROMETRY"] = summary
     cards: dict[str, tuple[object, str]] = {
-        "WCSRMS": (round(summary["rms"], 5), "[arcsec] rms distance of the stars from the catalogue"),
-        "WCSXRMS": (round(summary["rms_ra"], 5), "[arcsec] the same in right ascension"),
-        "WCSYRMS": (round(summary["rms_dec"], 5), "[arcsec] the same in declination"),
-        "WCSNSTAR": (summary["stars"], "stars that the map was fitted to"),
+        "WCSRMS": (round(summary["rms"], 5), "[arcsec] rms of stars less catalogue"),
+        "WCSXRMS": (round(summary["rms_ra"], 5), "[arcsec] in right ascension"),
+        "WCSYRMS": (round(summary["rms_dec"], 5), "[arcsec] in declination"),
+        "WCSNSTAR": (summary["stars"], "stars fitted"),
         "WCSFIT": (solution.sky_map.name(), "kind of map"),
-        "WCSCAT": (str(reference.meta.get("CATALOG", ""))[:60], "catalogue of the positions"),
-        "WCSERR": (round(summary["map_error"], 5), "[arcsec] largest error of the map on the image"),
+        "WCSCAT": (str(reference.meta.get("CATALOG", ""))[:40], "catalogue"),
+        "WCSERR": (round(summary["map_error"], 5), "[arcsec] largest error of the map"),
     }
     mapped = image.copy()
     mapped.wcs = None
