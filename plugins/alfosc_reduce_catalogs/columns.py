@@ -20,7 +20,7 @@ UNITS = {
     "pmra_error": "mas / yr", "pmdec_error": "mas / yr", "epoch": "yr",
 }  # fmt: skip
 """Columns of a reference table that are numbers with a unit, beside the magnitudes."""
-LOGICAL = ("extended", "variable")
+LOGICAL = ("extended", "variable", "pm_known")
 SYSTEMS = {
     **dict.fromkeys(("u", "g", "r", "i", "z", "y"), "AB"),
     **dict.fromkeys(("U", "B", "V", "R", "I", "J", "H", "K", "Ks", "G", "BP", "RP"), "Vega"),
@@ -149,6 +149,8 @@ def contents(table: Table, columns: Mapping[str, str], units: Mapping[str, str])
         if name in columns
     }
     found |= {name: logical(table, columns[name]) for name in LOGICAL if name in columns}
+    known = found.pop("pm_known", np.ones(len(table), bool))
+    found |= {name: np.where(known, found[name], np.nan) for name in ("pmra", "pmdec") if name in found}
     if "source_id" in columns:
         found["source_id"] = np.array([str(value).strip() for value in table[columns["source_id"]]])
     gap = np.full(len(table), np.nan)
@@ -159,7 +161,7 @@ def contents(table: Table, columns: Mapping[str, str], units: Mapping[str, str])
         )
         for band in bands_in(columns)
     }
-    own = {*UNITS, *LOGICAL, "source_id", "pm_known"}
+    own = {*UNITS, *LOGICAL, "source_id"}
     found |= {n: _plain(table, c) for n, c in columns.items() if n not in own and not n.startswith("mag_")}
     return found
 
