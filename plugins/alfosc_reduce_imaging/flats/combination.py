@@ -189,11 +189,11 @@ def _scatter(strip: Strip, keep: NDArray[np.bool_], mean: NDArray[np.float32], v
 
 
 def _variance_of(frame: LitFrame, rows: slice) -> NDArray[np.float32]:
-    """Return the variance of some rows; without one, that of light with the noise of neighbouring pixels."""
+    """Return the variance of some rows; without one, that of light with the noise measured."""
     if frame.plane.variance is not None:
         return np.asarray(frame.plane.variance[rows], np.float32)
     light = np.asarray(frame.plane.data[rows], np.float32) / np.float32(frame.level)
-    return np.asarray(np.maximum(light, 0.01) * np.float32(frame.plane.noise**2), np.float32)
+    return np.asarray(np.maximum(light, 0.01) * np.float32(frame.noise**2), np.float32)
 
 
 def _common_flags(frames: Sequence[LitFrame], rows: slice) -> NDArray[np.int16]:

@@ -17,7 +17,7 @@ from alfosc_reduce_imaging.flats.blocks import in_blocks, per_pixel
 from alfosc_reduce_imaging.flats.combination import MeanFlat, combine_lit
 from alfosc_reduce_imaging.flats.defects import odd_pixels
 from alfosc_reduce_imaging.flats.field import outside_field
-from alfosc_reduce_imaging.flats.frames import LitFrame, lit_frames, mean_light, usable_frames
+from alfosc_reduce_imaging.flats.frames import LitFrame, lit_frames, mean_light, usable_frames, with_noise
 from alfosc_reduce_imaging.flats.illumination import unevenness
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class CombineImagingFlat(Step):
         planes = planes_of(frames, "imaging flat")
         check_filters(planes)
         good = usable_frames(planes)
-        lit = lit_frames(good)
+        lit = with_noise(lit_frames(good))
         _warn_of_few(lit)
         combined = combine_lit(lit, self.clip)
         data, variance, flags = finished(combined, lit)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from alfosc_reduce_ccd.planes import Planes
 from alfosc_reduce_ccd.sorting import sorted_planes
+from alfosc_reduce_ccd.statistics import robust_sigma
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
@@ -48,6 +50,8 @@ class LitFrame:
         Coefficients of the surface by which it was lit otherwise than the mean of the frames.
     stars
         True where the blocks hold stars.
+    noise
+        Standard deviation of a pixel at the level, for a frame without variance.
     """
 
     plane: Planes
@@ -56,6 +60,7 @@ class LitFrame:
     size: int
     illumination: NDArray[np.float64]
     stars: NDArray[np.bool_]
+    noise: float = 0.0
 
     def even_light(self) -> NDArray[np.float32]:
         """Return `light` without the frame's own illumination, NaN where there are stars."""
@@ -129,6 +134,34 @@ def lit_frames(planes: Sequence[tuple[Planes, float]]) -> list[LitFrame]:
         mean = np.mean([frame.illumination for frame in frames], axis=0) - EVEN
         frames = [replace(frame, illumination=frame.illumination - mean) for frame in frames]
     return frames
+
+
+def with_noise(frames: Sequence[LitFrame]) -> list[LitFrame]:
+    """Return frames with their noise, measured where they come without a variance.
+
+    It is taken to grow with the root of the level, and is that of the difference of two frames; of a single frame, that
+    of neighbouring pixels, which respond unevenly, too.
+    """
+    if all(frame.plane.variance is not None for frame in frames):
+        return list(frames)
+    logger.warning("imaging flat: the frames have no variance; their noise is measured on their differences.")
+    if len(frames) == 1:
+        return [replace(frames[0], noise=frames[0].plane.noise)]
+    found = [_noise_of_pair(one, other) for one, other in pairwise(frames)]
+    return [replace(frame, noise=float(np.median(found) * np.sqrt(frame.level))) for frame in frames]
+
+
+def _noise_of_pair(one: LitFrame, other: LitFrame) -> float:
+    """Return the noise of frames of level 1."""
+    ny = one.plane.shape[0]
+    starts = range(0, ny, max(1, ny // 40))
+    light = [
+        np.concatenate([np.asarray(f.plane.data[y]) / f.surface_at(slice(y, y + 1))[0] for y in starts])
+        for f in (one, other)
+    ]
+    bright = (light[0] > _LIT) & (light[1] > _LIT)
+    difference = (light[0] - light[1])[bright] / np.sqrt(light[0][bright])
+    return robust_sigma(difference) / float(np.sqrt(1 / one.level + 1 / other.level))
 
 
 def mean_light(frames: Sequence[LitFrame]) -> NDArray[np.float32]:
