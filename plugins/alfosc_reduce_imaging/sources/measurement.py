@@ -84,8 +84,26 @@ class Measured:
     radii: NDArray[np.float64]
 
 
-def measure(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Measured:
-    """Find and measure all sources.
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What photometry of any kind needs to know of an image first; attributes as in `Measured`."""
+
+    stars: Stars
+    psf: Psf | None
+    found: Segmentation
+    scene: Scene
+    empty: EmptyApertures
+    fwhm: float
+    radii: NDArray[np.float64]
+
+    @property
+    def noise(self) -> Noise:
+        """Of the image, with the correlation of neighbouring pixels."""
+        return self.scene.noise
+
+
+def prepare(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Prepared:
+    """Find the sources of an image, its point spread function, and its noise.
 
     Parameters
     ----------
@@ -106,8 +124,13 @@ def measure(frame: Frame, threshold: float, fewest: int, correlation: tuple[floa
     empty = empty_apertures(frame.light.data, frame.noise.sky, taken, radii)
     noise = with_correlation(frame.noise, correlation, empty)
     scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
-    psf = build_psf(star_stamps(frame, stars, found, fwhm), fwhm, frame.level.shape)
-    return photometry(frame, scene, stars, psf, found, empty, fwhm, radii)
+    psf = build_psf(star_stamps(frame, stars, found, fwhm), fwhm, (frame.level.shape[0], frame.level.shape[1]))
+    return Prepared(stars, psf, found, scene, empty, fwhm, radii)
+
+
+def measure(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Measured:
+    """Find and measure all sources; parameters as in `prepare`."""
+    return photometry(frame, prepare(frame, threshold, fewest, correlation))
 
 
 def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) -> Segmentation:
@@ -145,24 +168,22 @@ def star_stamps(frame: Frame, stars: Stars, found: Segmentation, fwhm: float) ->
     return StarStamps(light, sky, known, x, y, whole, frame.noise.photon)
 
 
-def photometry(
-    frame: Frame, scene: Scene, stars: Stars, psf: Psf | None, found: Segmentation, empty: EmptyApertures,
-    fwhm: float, radii: NDArray[np.float64],
-) -> Measured:  # fmt: skip
+def photometry(frame: Frame, ready: Prepared) -> Measured:
     """Measure the sources of a segmentation."""
+    scene, found, psf = ready.scene, ready.found, ready.psf
     own = np.arange(1, len(found.x) + 1)
-    shapes = isophotes(
-        found.labels, np.where(scene.seen, scene.light, 0), scene.noise.sky, scene.noise.photon, len(own)
-    )
-    moments, x, y = centres(scene, found, shapes, fwhm)
-    apertures = circular_fluxes(scene, x, y, own, radii)
+    light = np.where(scene.seen, scene.light, 0)
+    shapes = isophotes(found.labels, light, scene.noise.sky, scene.noise.photon, len(own))
+    moments, x, y = centres(scene, found, shapes, ready.fwhm)
+    apertures = circular_fluxes(scene, x, y, own, ready.radii)
     kron = kron_fluxes(scene, x, y, own, (shapes.xx, shapes.xy, shapes.yy))
-    enclosed = np.full((len(x), len(radii)), np.nan) if psf is None else psf.enclosed(radii, x, y)
+    enclosed = np.full((len(x), len(ready.radii)), np.nan) if psf is None else psf.enclosed(ready.radii, x, y)
     free = found.significance > _FREE
     fluxes = None if psf is None else fit_psf(scene.light, frame.light.good, scene.noise, psf, x, y, free)
     return Measured(
-        stars, psf, found, shapes, moments, apertures, kron, fluxes, x, y, enclosed, empty, scene.noise, fwhm, radii
-    )
+        ready.stars, psf, found, shapes, moments, apertures, kron, fluxes, x, y, enclosed, ready.empty, scene.noise,
+        ready.fwhm, ready.radii,
+    )  # fmt: skip
 
 
 def centres(
