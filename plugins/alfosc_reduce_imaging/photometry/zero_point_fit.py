@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CLIP = 4.0
 """Sigma, the scatter included, beyond which a star is left out of the last fit."""
 LEAST_STARS = 3
-COLOUR_STARS = 8
+COLOUR_STARS = 15
 """Stars with a colour that a colour term takes at least."""
 COLOUR_RANGE = 0.3
 """Range of colour (magnitudes, without a tenth of the stars at either end) that a colour term takes at least."""
@@ -105,6 +105,8 @@ def fit_zero_point(
     spread = np.zeros(len(colour)) if colour_error is None else colour_error
     sloped = _with_slope(difference, error, colour, spread, known)
     slope_error = float(np.sqrt(sloped.covariance[1, 1]))
+    if sloped.used.sum() < COLOUR_STARS:
+        return _without_colour(constant, typical, f"only {sloped.used.sum()} stars agree on one")
     if slope_error > COLOUR_ERROR:
         return _without_colour(constant, typical, f"its error would be {slope_error:.2f}")
     return ZeroPointFit(

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 NOTEWORTHY = 0.05
 """Magnitudes of scatter beyond the errors that are worth a warning."""
+SLOPE = 0.2
+"""Of the logarithm of an error with magnitude, where photons of the star make it."""
 
 
 class Measurement(NamedTuple):
@@ -107,11 +109,49 @@ def _measured(stars: Stars, seconds: float, blank: Calibration, name: str) -> Me
             "check the positions (solve_wcs), take a deeper catalogue, or set params.zero_point"
         )
     difference = stars.catalogue - stars.instrumental - 2.5 * np.log10(seconds)
-    colour = stars.colour[good] if stars.colour_name else None
-    fit = _whole(
-        fit_zero_point(difference[good], stars.error[good], colour, stars.colour_error[good]), difference, stars
-    )
+    fit = _fit(difference, stars.error, stars)
+    if not stars.errors_stated:
+        errors = growing_errors(fit.residual[fit.used], stars.catalogue[good][fit.used], stars.catalogue)
+        if errors is not None:
+            stars = replace(stars, error=np.hypot(stars.error, errors))
+            fit = _fit(difference, stars.error, stars)
+    fit = _whole(fit, difference, stars)
     return Measurement(stars, fit, _calibration(stars, fit, blank))
+
+
+def _fit(difference: NDArray[np.float64], error: NDArray[np.float64], stars: Stars) -> ZeroPointFit:
+    good = stars.good
+    colour = stars.colour[good] if stars.colour_name else None
+    return fit_zero_point(difference[good], error[good], colour, stars.colour_error[good])
+
+
+def growing_errors(
+    residual: NDArray[np.float64], magnitude: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return errors for stars of a catalogue that states none, if their residuals grow as photon noise does.
+
+    Parameters
+    ----------
+    residual, magnitude
+        Of the stars used, shape (n,).
+    wanted
+        Magnitudes of the stars for which errors are asked, shape (m,).
+
+    Returns
+    -------
+    array or None
+        Shape (m,); None if one scatter for all is as likely.
+    """
+    if len(residual) < LEAST_STARS:
+        return None
+    middle = float(np.median(magnitude))
+    growth = np.log(10) * SLOPE * (magnitude - middle)
+    amplitude = float(np.sqrt(np.mean((residual * np.exp(-growth)) ** 2)))
+    plain = float(np.sqrt(np.mean(residual**2)))
+    if not amplitude > 0 or len(residual) * np.log(plain / amplitude) < growth.sum():
+        return None
+    faint = np.where(np.isfinite(wanted), wanted, magnitude.max())
+    return np.asarray(amplitude * 10 ** (SLOPE * (faint - middle)))
 
 
 def _whole(fit: ZeroPointFit, difference: NDArray[np.float64], stars: Stars) -> ZeroPointFit:

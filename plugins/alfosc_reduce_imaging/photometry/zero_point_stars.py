@@ -13,6 +13,7 @@ from alfosc_reduce_imaging.photometry.bands import COLOURS, FURTHER_COLOURS, Mag
 from alfosc_reduce_imaging.photometry.calibration import POGSON
 from alfosc_reduce_imaging.photometry.columns import numbers, truths
 from alfosc_reduce_imaging.photometry.sky_positions import Pairs, at_epoch, chord, match, unit_vectors
+from alfosc_reduce_imaging.sources.flags import UNSAFE, SourceFlag
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -27,11 +28,11 @@ LARGEST_ERROR = 0.1
 """Magnitudes: the largest error of either that a star may have."""
 FEW = 6
 """Stars below which blended and crowded ones are taken, too."""
-EDGE, SATURATED, BLENDED, NEIGHBOUR, MASKED, BAD_FIT, HIT = 1, 2, 4, 8, 16, 32, 64
-"""Bits of the column ``source_flags`` that `measure_sources` writes."""
-SPOILT = EDGE | SATURATED | MASKED | HIT
+SPOILT = int(UNSAFE | SourceFlag.NONLINEAR)
 NOT_LINEAR = int(Flag.SATURATED | Flag.NONLINEAR)
-STELLAR = 0.5
+BLENDS = int(SourceFlag.BLENDED | SourceFlag.NEIGHBOUR)
+STELLAR = 0.05
+"""Least ``class_star``: a width 2.4 sigma from a star's."""
 BRIGHTER = 3.0
 """A neighbour at most so many magnitudes fainter makes a star's place crowded."""
 
@@ -58,6 +59,8 @@ class Stars:
         Those that a zero point may be measured from.
     flux
         Name of the flux column.
+    errors_stated
+        False if the catalogue has magnitudes without errors.
     counts
         Matched stars, and how many of them each reason spoils.
     """
@@ -72,6 +75,7 @@ class Stars:
     colour_name: str
     good: Booleans
     flux: str
+    errors_stated: bool
     counts: dict[str, int]
 
 
@@ -131,6 +135,7 @@ def calibration_stars(
         colour_name=colour_name,
         good=good,
         flux=name,
+        errors_stated=bool(np.any(magnitudes.error[there] > 0)),
         counts={"matched": len(here), **{reason: int(bad.sum()) for reason, bad in spoilt.items()}},
     )
 
@@ -154,7 +159,7 @@ def _spoilt(
     return {
         "flagged": (bits & SPOILT) != 0,
         "nonlinear": (pixels & NOT_LINEAR) != 0,
-        "blended": (bits & (BLENDED | NEIGHBOUR)) != 0,
+        "blended": (bits & BLENDS) != 0,
         "crowded": crowded[there],
         "faint": ~(own <= LARGEST_ERROR) | (error > LARGEST_ERROR),
         "without_magnitude": ~np.isfinite(value),

@@ -8,7 +8,7 @@ import numpy as np
 
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.photometry.columns import numbers
-from alfosc_reduce_imaging.photometry.zero_point_stars import SATURATED
+from alfosc_reduce_imaging.sources.flags import SourceFlag
 from alfosc_reduce_imaging.transients.vetoes import Bright
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def bright_stars(
     """
     bits = numbers(sources, "source_flags", missing=0.0).astype(int)
     pixels = numbers(sources, "flags", missing=0.0).astype(int)
-    saturated = ((bits & SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0)
+    saturated = ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0)
     expected = np.maximum(flux, np.nan_to_num(numbers(sources, "flux_auto")))
     if star_flux is not None and len(star_flux):
         predicted = np.nan_to_num(star_flux[np.maximum(counterparts.row, 0)])

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.photometry.columns import numbers
-from alfosc_reduce_imaging.photometry.zero_point_stars import BAD_FIT, EDGE, HIT, MASKED, SATURATED, STELLAR
+from alfosc_reduce_imaging.sources.flags import SourceFlag
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 SHARP = 0.65
 """A source narrower than this times the seeing is a cosmic ray or a bad pixel."""
-WIDE = 1.6
-"""One wider than this times the seeing is a galaxy, a trail, or several sources."""
+WIDE, WIDER = 1.15, 1.6
+"""One wider than the first times the seeing, if its error allows no star, is a galaxy, a trail, or several sources; one
+wider than the second is in any case."""
+STELLAR = 0.01
+"""Least ``class_star``: a width three sigma from a star's."""
 ROUND = 0.5
 """Largest ellipticity: what is longer is a trail, a spike or a galaxy."""
 STAR_SHARE = 0.5
@@ -63,13 +66,13 @@ def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, B
     margin = 2 * seeing
     inside = (x > margin) & (x < shape[1] - 1 - margin) & (y > margin) & (y < shape[0] - 1 - margin)
     return {
-        "edge": ((bits & EDGE) != 0) | ~inside,
-        "saturated": ((bits & SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
-        "masked": (bits & MASKED) != 0,
-        "cosmic ray": (width < SHARP * seeing) | ((bits & HIT) != 0),
+        "edge": ((bits & SourceFlag.EDGE) != 0) | ~inside,
+        "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
+        "masked": (bits & SourceFlag.MASKED) != 0,
+        "cosmic ray": (width < SHARP * seeing) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
         "shape": (numbers(sources, "ellipticity", missing=0.0) > ROUND),
-        "extended": (width > WIDE * seeing) | (stellar < STELLAR),
-        "no point source": (bits & BAD_FIT) != 0,
+        "extended": (width > WIDER * seeing) | ((width > WIDE * seeing) & (stellar < STELLAR)),
+        "no point source": (bits & SourceFlag.BAD_FIT) != 0,
     }
 
 

@@ -91,7 +91,7 @@ def test_bad_stars_do_not_count(field: Make) -> None:
     spoilt.sources["flux_aper"][half] *= 1.4
     spoilt.sources["source_flags"][0:5] = 2
     spoilt.sources["source_flags"][5:10] = 4
-    spoilt.sources["class_star"][10:15] = 0.1
+    spoilt.sources["class_star"][10:15] = 0.01
     spoilt.reference["variable"] = np.arange(60) // 5 == 3
     a, b = measured(clean).image.meta, measured(spoilt).image.meta
     assert b["MAGZPN"] <= 40 < a["MAGZPN"]

@@ -80,7 +80,7 @@ def test_what_is_no_source_is_rejected_with_the_reason(field: Make, more_sources
     bad["ellipticity"][1] = 0.8
     bad["fwhm"][2] = 12.0
     bad["source_flags"][4] = 2
-    bad["class_star"][5] = 0.05
+    bad["class_star"][5], bad["fwhm"][5] = 0.001, 6.5
     bad["source_flags"][6] = 16
     result = search(true, sources=vstack([true.sources, bad]))
     reasons = dict(zip(np.round(result.rejected["x"], -2), result.rejected["reason"], strict=True))
