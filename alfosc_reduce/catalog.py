@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from alfosc_reduce.errors import ConfigurationError, suggest
+from alfosc_reduce.errors import ConfigurationError, DataError, suggest
 from alfosc_reduce.parameters import BY_CONTENT
 from alfosc_reduce.reference import MAGNITUDE_SYSTEMS, bands_of, check_reference, in_cone, make_reference
 
@@ -21,9 +21,16 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
 __all__ = [
-    "MAGNITUDE_SYSTEMS", "Catalog", "CatalogChoice", "CatalogChoices", "bands_of", "check_reference", "in_cone",
+    "MAGNITUDE_SYSTEMS",
+    "Catalog",
+    "CatalogChoice",
+    "CatalogChoices",
+    "UnavailableError",
+    "bands_of",
+    "check_reference",
+    "in_cone",
     "make_reference",
-]  # fmt: skip
+]
 
 
 class Catalog(BaseModel, ABC):
@@ -70,13 +77,31 @@ class Catalog(BaseModel, ABC):
 
         Raises
         ------
+        UnavailableError
+            If the catalogue cannot be had now, with what to do.
         DataError
-            If the catalogue cannot be had, with what to do.
+            If it will not do.
         """
 
     def covers(self, centre: SkyCoord, radius: Quantity) -> bool:
         """Say whether the cone may lie in the footprint; nothing is asked of a service for that."""
         return True
+
+
+class UnavailableError(DataError):
+    """A catalogue cannot be had now, though it may be another time.
+
+    Parameters
+    ----------
+    reason
+        What happened.
+    advice
+        What to do; told once where several catalogues cannot be had.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(". ".join(filter(None, (reason, advice))))
+        self.reason, self.advice = reason, advice
 
 
 class FromRegistry:

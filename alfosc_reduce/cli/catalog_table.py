@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from alfosc_reduce.catalog import check_reference
+from alfosc_reduce.catalog import UnavailableError, check_reference
 from alfosc_reduce.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def _fetched(catalog: Catalog, named: NamedField) -> tuple[str, bool]:
             return f"{'-':>8}  covers only {catalog.footprint}", True
         table = catalog.sources(field.centre, field.radius)
         check_reference(table)
+    except UnavailableError as error:
+        return f"{'failed':>8}  {error.reason}", False
     except DataError as error:
         return f"{'failed':>8}  {error}", False
     return f"{len(table):>8}{'' if table.meta['COMPLETE'] else '  cut off: there are more'}", True

@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 from pydantic import Field
 
-from alfosc_reduce.catalog import Catalog, CatalogChoices, bands_of, check_reference
+from alfosc_reduce.catalog import Catalog, CatalogChoices, UnavailableError, bands_of, check_reference
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.field import Field as SkyField
 from alfosc_reduce.field import field_of, position
@@ -17,7 +17,7 @@ from alfosc_reduce.parameters import Angle
 from alfosc_reduce.step import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from astropy.nddata import CCDData
     from astropy.table import QTable
@@ -66,23 +66,19 @@ class FetchCatalog(Step):
         band = str(image.meta.get("BAND", image.meta.get("FILTER", ""))).strip() if self.band_needed else ""
         if self.band_needed and not band:
             raise DataError(f"{_name(image)}: the header names no band (BAND, FILTER), but band_needed is set")
-        reasons = []
+        failures: list[tuple[str, DataError]] = []
         for catalog in self.catalogs:
             try:
                 table = fetch(catalog, field, band, self.minimum)
             except DataError as error:
-                reasons.append(f"{catalog.name}: {error}")
+                failures.append((catalog.name, error))
                 continue
-            for reason in reasons:
+            for reason in reasons_of(failures):
                 logger.info("passed over %s", reason)
             if not table.meta["COMPLETE"]:
-                logger.warning(
-                    "%s has more sources in this field than it gave; the faintest are missing.", catalog.name
-                )
+                logger.warning("%s has more sources here than it gave; the faintest may be missing.", catalog.name)
             return table
-        raise DataError(
-            f"{_name(image)}: no reference catalogue could be had. {' | '.join(reasons) or 'None is named.'}"
-        )
+        raise DataError(f"{_name(image)}: no reference catalogue could be had. {told(failures)}")
 
     def field(self, image: CCDData) -> SkyField:
         """Return the field to ask for: that of the image and a margin, or what the parameters say."""
@@ -145,6 +141,17 @@ def fetch(catalog: Catalog, field: SkyField, band: str = "", minimum: int = 1) -
         having = f" with magnitudes in {' and '.join(wanted)}" if wanted else ""
         raise DataError(f"has {usable.sum()} sources{having} around {where}; at least {minimum} are needed")
     return table
+
+
+def reasons_of(failures: Sequence[tuple[str, DataError]]) -> list[str]:
+    """Return why each catalogue, by name, was not taken."""
+    return [f"{name}: {e.reason if isinstance(e, UnavailableError) else e}" for name, e in failures]
+
+
+def told(failures: Sequence[tuple[str, DataError]]) -> str:
+    """Return why no catalogue was taken, and once what to do about it."""
+    advice = [error.advice for _, error in failures if isinstance(error, UnavailableError)]
+    return ". ".join([" | ".join(reasons_of(failures)) or "None is named", *advice[:1]])
 
 
 def bands_for(band: str, available: list[str]) -> list[str]:

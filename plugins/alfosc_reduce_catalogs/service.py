@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import astropy.units as u
 from pydantic import Field
 
-from alfosc_reduce.catalog import Catalog, make_reference
+from alfosc_reduce.catalog import Catalog, UnavailableError, make_reference
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.parameters import InUnits
 from alfosc_reduce_catalogs.cache import cache_folder, note_failure, shelf_for, since_failure
@@ -146,7 +146,7 @@ class ServiceCatalog(Catalog):
                 if query.lacks:
                     logger.warning("%s: %s", self.name, "; ".join([query.lacks, *reasons]))
                 return answer, query
-        raise DataError(f"{'; '.join(dict.fromkeys(reasons))}. {self._advice(cone)}")
+        raise UnavailableError("; ".join(dict.fromkeys(reasons)), self._advice(cone))
 
     def _kept(self, query: Query, cone: Cone, asked: Cone) -> Answer | None:
         """Return an answer from the cache; one that cannot be read is as good as none."""

@@ -125,11 +125,13 @@ def test_a_band_is_needed(tmp_path: Path) -> None:
 
 def test_when_none_can_be_had_each_reason_is_told(gaia: Callable[..., Any], tap: Any, tmp_path: Path) -> None:
     tap.script = ["503"] * 9
-    step = get_step("fetch_catalog")(catalogs=["skymapper", gaia(), csv(tmp_path / "far.csv", stars(20, 2))])
+    other = gaia().model_copy(update={"max_rows": 5})
+    step = get_step("fetch_catalog")(catalogs=["skymapper", gaia(), other, csv(tmp_path / "far.csv", stars(20, 2))])
     with pytest.raises(DataError, match=r"sn\.fits: no reference catalogue could be had") as error:
         step(image(dec=50.0))
     for words in ("skymapper: covers only", "gaia: http://127.0.0.1", "catalog fetch RECIPE", "file: has 0 sources"):
         assert words in str(error.value)
+    assert str(error.value).count("With a network") == 1
     with pytest.raises(DataError, match="None is named"):
         get_step("fetch_catalog")(catalogs=[])(image())
 
@@ -142,7 +144,7 @@ def test_many_frames_make_one_query(gaia: Callable[..., Any], tap: Any) -> None:
 
 def test_what_is_cut_off_is_told(gaia: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     get_step("fetch_catalog")(catalogs=gaia(max_rows=20), margin="20 arcmin")(image())
-    assert "gaia has more sources in this field than it gave" in caplog.text
+    assert "gaia has more sources here than it gave" in caplog.text
 
 
 def test_numbers_and_figure(gaia: Callable[..., Any]) -> None:
