@@ -56,6 +56,8 @@ def all_measures(folder: Path) -> Iterator[Measure]:
     yield from classification(folder)
     yield from arcs(folder)
     yield from sky_lines(folder)
+    yield from oxygen(folder)
+    yield places(folder)
     yield from sky_noise(folder)
     yield from objects(folder)
     yield difference_of_exposures(folder)
@@ -102,6 +104,27 @@ def sky_lines(folder: Path) -> Iterator[Measure]:
         for name, truth in OI_LINES.items():
             offset = centroid(wave, spectrum.meta["columns"]["SKY"].value, truth) - truth
             yield Measure(f"{name} offset in A ({frame})", offset, -0.7, 0.7)
+
+
+def oxygen(folder: Path) -> Iterator[Measure]:
+    """Where the [OI] lines fall by the profile of the slit, and how well whole bands of lines are foretold."""
+    for frame in ("ALDc200205", "ALDc200206"):
+        for name, key in (("[OI] 5577", "sky_line_5579_offset"), ("[OI] 6300", "sky_line_6302_offset")):
+            yield Measure(
+                f"{name} offset in A, as arc lines ({frame})", quality(folder, "sky")[frame][key], -0.15, 0.15
+            )
+        band = quality(folder, "flexure")[frame]["flexure_left_out_band_px"]
+        yield Measure(f"worst band of OH or [OI] without itself, px ({frame})", band, 0, 0.046)
+
+
+def places(folder: Path) -> Measure:
+    """How far apart the two exposures put the target on the sky."""
+    east, north = (
+        [quality(folder, "objects")[frame][key] for frame in ("ALDc200205", "ALDc200206")]
+        for key in ("object_ra_deg", "object_dec_deg")
+    )
+    apart = 3600 * np.hypot((east[1] - east[0]) * np.cos(np.radians(north[0])), north[1] - north[0])
+    return Measure("the target's place on the sky in two exposures, arcsec apart", float(apart), 0, 1)
 
 
 def centroid(wave: np.ndarray, sky: np.ndarray, near: float) -> float:

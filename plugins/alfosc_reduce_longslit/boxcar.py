@@ -83,7 +83,7 @@ def boxcar_spectrum(
         found.box * u.electron,
         variance=found.box_variance,
         header=result,
-        flags=flags_with_wavelength(found.flags, wave, wavelengths),
+        flags=flags_with_wavelength(found.flags, wave, wavelengths, traces.centres[number]),
         columns={
             "SKY": np.nan_to_num(found.sky) * u.electron,
             "BOUND": np.sqrt(found.ideal) * u.electron,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumList
 
     from alfosc_reduce_longslit.products import Traces, WavelengthSolution
+
+_log = logging.getLogger(__name__)
 
 
 class ExtractOptimal(Step):
@@ -98,7 +101,7 @@ def optimal_spectrum(
         found.flux * u.electron,
         variance=found.variance,
         header=cards,
-        flags=flags_with_wavelength(found.flags, wave, wavelengths),
+        flags=flags_with_wavelength(found.flags, wave, wavelengths, traces.centres[number]),
         columns={
             "SKY": np.nan_to_num(found.sky) * u.electron,
             "FLUX_BOX": np.nan_to_num(found.box) * u.electron,
@@ -112,25 +115,47 @@ def optimal_spectrum(
 def wavelength_of(
     traces: Traces, wavelengths: WavelengthSolution, number: int
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the vacuum wavelength along a trace, shape (nx,); raises `DataError` if it does not rise."""
+    """Return the vacuum wavelength along a trace, shape (nx,).
+
+    Where a solution turns around beyond the last lines it is continued evenly, with a warning: the pixels there are
+    flagged as extrapolated. Raises `DataError` if it does not rise over half of the columns.
+    """
     centre = traces.centres[number]
     wave = wavelengths(np.arange(len(centre)), centre)
-    if not np.all(np.diff(wave) > 0):
+    first, end = rising_part(wave)
+    if end - first < len(wave) / 2:
         raise DataError(
             "the wavelength solution does not rise along the trace of object "
             f"{number + 1}; look at the arc fit, and lower its degree or exclude the arc"
         )
-    return wave
+    if end - first < len(wave):
+        _log.warning(
+            "The wavelength solution rises only from column %d to %d along the trace of object %d; beyond, wavelengths "
+            "are continued evenly and flagged.", first, end - 1, number + 1,
+        )  # fmt: skip
+        columns = np.arange(len(wave))
+        low, high = wave[first + 1] - wave[first], wave[end - 1] - wave[end - 2]
+        wave = np.where(columns < first, wave[first] + low * (columns - first), wave)
+        wave = np.where(columns >= end, wave[end - 1] + high * (columns - end + 1), wave)
+    return np.asarray(wave, np.float64)
+
+
+def rising_part(wave: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[int, int]:
+    """Return the first column and the last plus 1 of the longest part in which `wave` (nx,) rises."""
+    edges = np.flatnonzero(np.concatenate([[True], ~(np.diff(wave) > 0), [True]]))
+    longest = int(np.argmax(np.diff(edges)))
+    return int(edges[longest]), int(edges[longest + 1])
 
 
 def flags_with_wavelength(
     flags: np.ndarray[Any, np.dtype[np.int16]],
     wave: np.ndarray[Any, np.dtype[np.float64]],
     wavelengths: WavelengthSolution,
+    rows: np.ndarray[Any, np.dtype[np.float64]],
 ) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """Return flags that also say where the wavelength is an extrapolation."""
+    """Return flags that also say where the wavelength is an extrapolation along the trace at `rows` (nx,)."""
     low, high = wavelengths.wavelengths
-    outside = (wave < low) | (wave > high)
+    outside = (wave < low) | (wave > high) | (wave != wavelengths(np.arange(len(wave)), rows))
     return np.asarray(flags | np.where(outside, int(Flag.EXTRAPOLATED_WAVELENGTH), 0), dtype=np.int16)
 
 

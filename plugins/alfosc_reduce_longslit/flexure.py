@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.step import Step
-from alfosc_reduce_longslit.flexure_fit import UNIT, Drift, fit_drift
+from alfosc_reduce_longslit.flexure_fit import FLOOR, UNIT, Drift, fit_drift
 from alfosc_reduce_longslit.flexure_sky import cut_sky, profile_of
 from alfosc_reduce_longslit.flexure_time import interpolated, two_around
 from alfosc_reduce_longslit.flexure_windows import Offsets, measure_offsets, windows_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BEYOND = 0.01
 """How far beyond the arc's last lines, as a share of their range, sky lines are used: there the arc may be wrong."""
+KNOWN, LAST = 0.015, 8950.0
 _log = logging.getLogger(__name__)
 
 
@@ -197,8 +198,24 @@ def quality_of(solution: WavelengthSolution) -> dict[str, float | int | str | bo
         "flexure_reference": float(table.meta["reference"]),
         "flexure_windows": int(used.sum()),
         "flexure_left_out_px": float(np.sqrt(np.average(left**2, weights=weight))) if used.any() else None,
+        "flexure_left_out_band_px": worst_band(table),
     }
     return numbers
+
+
+def worst_band(table: QTable) -> float | None:
+    """Return by how many pixels the system of lines that fits worst lies off where all the others foretell it.
+
+    Systems that are known to a tenth of an Angstrom or so count (`KNOWN` pixels), up to `LAST` Angstrom.
+    """
+    used = np.asarray(table["used"], bool) & (table["wavelength"].value < LAST)
+    found = []
+    for name in np.unique(table["lines"][used]):
+        mine = used & (table["lines"] == name)
+        weight = 1 / (np.square(np.asarray(table["error"])[mine]) + FLOOR**2)
+        if np.sum(weight) > 1 / KNOWN**2:
+            found.append(abs(float(np.average(np.asarray(table["left_out"])[mine], weights=weight))))
+    return max(found, default=None)
 
 
 def _tell(image: CCDData, drift: Drift, offsets: Offsets) -> None:

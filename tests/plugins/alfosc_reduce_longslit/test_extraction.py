@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.boxcar import ExtractBoxcar
-from alfosc_reduce_longslit.extraction import ExtractOptimal
+from alfosc_reduce_longslit.extraction import ExtractOptimal, rising_part
 from alfosc_reduce_longslit.products import Traces, WavelengthSolution
 from alfosc_reduce_longslit.profile import TERMS, Profile, correction_size, moffat, scaled
 from alfosc_reduce_longslit.sky_noise import light_of_objects
 from astropy.io.fits import Header
 from astropy.table import QTable
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
@@ -257,3 +261,45 @@ def test_a_profile_sums_to_one():
     for bent in (0 * correction, correction):
         total = Profile((4.0, 0.5, 0.2, 2.5, 0.3, 0.1), bent, 500)(u, x).sum(axis=0)
         np.testing.assert_allclose(total, 1, atol=1e-3)
+
+
+def turning(at, nx=NX):
+    """Wavelengths that rise to a column and fall beyond it."""
+    arc = solution()
+    x, bend = scaled(np.arange(nx), nx), scaled(np.array([at]), nx)[0]
+    half = 3.3 * nx / 2
+    wave = 6000 + half * (x - np.maximum(x - bend + 0.1, 0) ** 2 * 5)
+    coefficients = np.zeros((9, 2))
+    coefficients[:, 0] = np.polynomial.legendre.legfit(x, wave, 8)
+    return replace(arc, coefficients=coefficients, wavelengths=(5300.0, 6500.0))
+
+
+def test_wavelengths_that_turn_around_at_an_end_cost_that_end_only(caplog):
+    image, sky, traces, _ = scene([2000], seed=40)
+    bent = turning(460)
+    assert not np.all(np.diff(bent(np.arange(NX), traces.centres[0])) > 0)
+    for step in (ExtractOptimal(), ExtractBoxcar()):
+        spectrum = step(image, traces, bent, sky)[0]
+        wave = spectrum.spectral_axis.value
+        assert np.all(np.diff(wave) > 0)
+        moved = wave != bent(np.arange(NX), traces.centres[0])
+        assert 5 < moved.sum() < 60
+        assert np.all(spectrum_flags(spectrum)[moved] & Flag.EXTRAPOLATED_WAVELENGTH)
+    assert "are continued evenly and flagged" in caplog.text
+
+
+def test_wavelengths_that_rise_nowhere_are_refused():
+    image, sky, traces, _ = scene([2000], seed=41)
+    arc = solution()
+    falling = replace(arc, coefficients=arc.coefficients * np.array([[1.0], [-1.0]]))
+    with pytest.raises(DataError, match="does not rise"):
+        ExtractOptimal()(image, traces, falling, sky)
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0]), min_size=1, max_size=30))
+def test_the_rising_part_rises_and_cannot_be_longer(steps):
+    wave = np.concatenate([[0.0], np.cumsum(steps)])
+    first, end = rising_part(wave)
+    assert np.all(np.diff(wave[first:end]) > 0)
+    runs = [j - i for i in range(len(wave)) for j in range(i + 1, len(wave) + 1) if np.all(np.diff(wave[i:j]) > 0)]
+    assert end - first == max(runs)
