@@ -103,6 +103,6 @@ def _brightness(reference: Table, band: str) -> NDArray[np.float64]:
     names += [name for name in reference.colnames if name.startswith("mag_") and not name.endswith("_error")]
     for name in names:
         magnitudes = numbers(reference, name)
-        if np.isfinite(magnitudes).mean() > 0.5:
+        if 2 * np.count_nonzero(np.isfinite(magnitudes)) > len(magnitudes):
             return np.nan_to_num(10 ** (-0.4 * (magnitudes - np.nanmedian(magnitudes))))
     return np.zeros(len(reference))

@@ -81,6 +81,7 @@ class SolveWcs(Step):
         DataError
             If no match is beyond doubt; with what was tried and a figure of it.
         """
+        _check(image, sources, reference)
         start = self.start(image, reference)
         detected, known = detected_of(sources), known_of(reference, image.meta)
         best, tolerance = vote(detected, known, start, self.search())
@@ -116,6 +117,13 @@ class SolveWcs(Step):
 
         yield "residuals", figure_of_residuals(result.image, result.sources)
         yield "field", figure_of_field(result.image, result.sources, inputs["reference"])
+
+
+def _check(image: CCDData, sources: QTable, reference: QTable) -> None:
+    name = image.meta.get("FILENAME", "this image")
+    for what, table, wanted in (("sources have", sources, "x, y"), ("catalogue has", reference, "ra, dec")):
+        if not set(wanted.split(", ")) <= set(table.colnames):
+            raise DataError(f"{name}: the {what} no columns {wanted} (they are: {', '.join(table.colnames)})")
 
 
 def _solved(

@@ -35,7 +35,9 @@ class StarField:
 
     def errors(self, header: fits.Header) -> Any:
         """Return how far a header's map is from the truth over the field, arc seconds, shape (n,)."""
-        found = WCS(header)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # astropy tells that it works out one form of the date from the other
+            found = WCS(header)
         x, y = (part.ravel() for part in np.meshgrid(np.linspace(0, SIZE[1] - 1, 15), np.linspace(0, SIZE[0] - 1, 15)))
         a, b = found.all_pix2world(x, y, 0), self.truth.all_pix2world(x, y, 0)
         east = (a[0] - b[0] + 180) % 360 - 180

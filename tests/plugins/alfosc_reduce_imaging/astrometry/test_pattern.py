@@ -104,7 +104,7 @@ def test_mirror_image_is_found_only_if_asked_for() -> None:
 
 @pytest.mark.parametrize("number", [4, 8, 30, 200])
 def test_unrelated_points_match_nothing(number: int) -> None:
-    for seed in range(12):
+    for seed in range(400 // number if number < 100 else 3):
         rng = np.random.default_rng(seed)
         points, reference = rng.uniform(0, 1000, (number, 2)), rng.uniform(-300, 1300, (3 * number, 2))
         match = match_pattern(
