@@ -37,8 +37,9 @@ class CorrectFlexure(Step):
     The spectrograph bends as the telescope moves, and an arc taken at another time does not fit by a tenth of a pixel.
     Lines of [OI], NaI, OH and O2 are fitted on the frame as it is, blends as blends, and a shift with a slope against
     wavelength is applied where they determine both, a shift where they determine no more, and nothing where the
-    exposure is too short to tell. Where there is an arc of the target on either side of the exposure, within three
-    hours of it, the wavelengths begin as those of the moment between them.
+    exposure is too short to tell or lines contradict each other; a tilt along the slit where lines lean against those
+    of the arc. Where there is an arc of the target on either side of the exposure, within three hours of it, the
+    wavelengths begin as those of the moment between them.
     """
 
     def __call__(
