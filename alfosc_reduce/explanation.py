@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alfosc_reduce.errors import DataError
+from alfosc_reduce.provenance import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ class Ancestor:
         Names (or keys) of the products it was given, by input name.
     files
         Names of the raw files it was made from.
+    named
+        Names of the files that its parameters name.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Ancestor:
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Any]
     files: Sequence[str]
+    named: Sequence[str] = ()
 
 
 def ancestors_of(path: str | Path) -> list[Ancestor]:
@@ -83,7 +87,7 @@ def _rows(table: Any, path: str | Path) -> list[Ancestor]:
 
 def _row(row: Any) -> Ancestor:
     text = {name: str(row[name]).strip() for name in row.colnames}
-    inputs = json.loads(text["inputs"] or "{}")
+    inputs, files = json.loads(text["inputs"] or "{}"), json.loads(text["files"] or "[]")
     return Ancestor(
         text["key"],
         text.get("name") or text["key"],
@@ -92,8 +96,14 @@ def _row(row: Any) -> Ancestor:
         text["version"],
         json.loads(text["parameters"] or "{}"),
         {port: members if isinstance(members, list) else [members] for port, members in inputs.items()},
-        [_file_name(entry) for entry in json.loads(text["files"] or "[]")],
+        [_file_name(entry) for entry in files if not _is_named(entry)],
+        [_file_name(entry) for entry in files if _is_named(entry)],
     )
+
+
+def _is_named(entry: Any) -> bool:
+    """Say whether a file was named in a parameter, and is no raw frame."""
+    return isinstance(entry, dict) and entry.get("kind") == NAMED
 
 
 def _file_name(entry: Any) -> str:
@@ -144,9 +154,9 @@ def _details(
         members = list(dict.fromkeys(member for a in chapter for member in a.inputs.get(port, [])))
         if members:
             lines.append(f"   {port}: {_reference(members, chapters, numbers)}")
-    files = [name for ancestor in chapter for name in ancestor.files]
-    if files:
-        lines.append(f"   raw frames: {', '.join(files)}")
+    for title, files in (("raw frames", [a.files for a in chapter]), ("read", [a.named for a in chapter])):
+        if names := list(dict.fromkeys(name for part in files for name in part)):
+            lines.append(f"   {title}: {', '.join(names)}")
     settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chapter[0].parameters.items())
     return [*lines, f"   with {settings}"] if settings else lines
 

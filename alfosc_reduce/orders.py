@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alfosc_reduce.fingerprint import code_fingerprint, digest
-from alfosc_reduce.parameters import BY_CONTENT
+from alfosc_reduce.parameters import BY_CONTENT, files_in
 from alfosc_reduce.plan import Task
 
 
@@ -66,7 +66,7 @@ class Order:
     instrument
         Name of the instrument, and of the argument that takes it (empty if none does).
     facts
-        What else goes into the record: owner, version, coordinates, label, reasons.
+        What else goes into the record: owner, version, coordinates, label, reasons, files named in parameters.
     """
 
     name: str
@@ -104,6 +104,7 @@ def make_order(task: Task, inputs: Mapping[str, Input | tuple[Input, ...] | None
         "label": task.label,
         "coordinates": dict(task.coordinates),
         "reasons": list(task.reasons),
+        "files": files_in(step.step),
     }
     return Order(task.name, key, step.uses, parameters, inputs, (instrument, step.instrument), facts)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import astropy.units as u
-from pydantic import GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from alfosc_reduce.errors import DataError
@@ -115,6 +115,16 @@ class ReadableFile:
 
 InputFile = Annotated[Path, ReadableFile()]
 """A file that a step reads beside its inputs: a table of a person's choices, a catalogue."""
+
+
+def files_in(value: object) -> dict[str, str]:
+    """Return the files among parameters, however deep, with the hash of the content of each."""
+    if isinstance(value, Path):
+        return {str(value): file_digest(value)} if value.is_file() else {}
+    if isinstance(value, BaseModel):
+        value = value.__dict__
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return {path: content for member in members for path, content in files_in(member).items()}
 
 
 def to_pixels(length: u.Quantity, pixel_scale: float) -> float:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TABLE = "PROVENANCE"
 """Name of the FITS extension: one row a product, ancestors first, the file itself last."""
 
+NAMED = "parameter"
+"""Kind of a file that a parameter names, beside the raw frames."""
+
 _LIBRARIES = ("numpy", "scipy", "astropy", "specutils", "ccdproc", "astroscrappy")
 
 
@@ -43,6 +46,7 @@ def make_record(
             "step": order.facts["step"],
             "uses": order.uses,
             "parameters": dict(order.parameters),
+            "files": dict(order.facts.get("files", {})),
             "label": order.facts["label"],
             "coordinates": order.facts["coordinates"],
             "reasons": order.facts["reasons"],
@@ -126,6 +130,8 @@ def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
     inputs = {port: [plain_ascii(m["name"]) for m in members if "name" in m] for port, members in used.items()}
     files = [{"file": m["file"], "content": m["content"]} for members in used.values() for m in members if "file" in m]
     activity, agent = record["activity"], record["agent"]
+    named = activity.get("files", {})
+    files += [{"file": path, "content": content, "kind": NAMED} for path, content in named.items()]
     name = plain_ascii(record["entity"]["name"])
     return (
         record["entity"]["key"], name, activity["uses"], agent["owner"], agent["version"],

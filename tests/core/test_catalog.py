@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from alfosc_reduce import Catalog, ConfigurationError, DataError, get_catalog, get_step, load, save
 from alfosc_reduce.catalog import bands_of, check_reference, in_cone, make_reference
 from alfosc_reduce.cli.step_inputs import parse_parameters
+from alfosc_reduce.explanation import ancestors_of, story
 from alfosc_reduce.help_text import parameters_of
 from alfosc_reduce.parameters import BY_CONTENT
 
@@ -144,6 +145,18 @@ def test_a_file_named_in_a_recipe_lies_beside_it_and_counts_by_content(
     assert reduce_night().code == 0 and carried_out == []
     (night / "more.txt").write_text("15 16 17")
     assert reduce_night().tasks[look_up]["quality"] == {"stars": 6} and carried_out == [look_up]
+
+
+def test_a_file_named_in_a_recipe_is_on_record(night: Path, reduce_night: Reduce) -> None:
+    recipe_with(night, '{ name = "toy", path = "more.txt" }')
+    text = (night / "recipe.toml").read_text()
+    (night / "recipe.toml").write_text(f'{text}[output]\n"stars_{{readout}}.fits" = "toy_look_up"\n')
+    (night / "more.txt").write_text("15 16")
+    assert reduce_night().code == 0
+    (product,) = (night / "reduced").glob("stars_*.fits")
+    assert ancestors_of(product)[-1].named == ["more.txt"]
+    told = story(product)
+    assert "   read: more.txt" in told and "raw frames: more.txt" not in told
 
 
 def test_a_missing_file_is_told_before_anything_runs(night: Path, reduce_night: Reduce, carried_out: list[str]) -> None:
