@@ -232,6 +232,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "make_light_curve": lambda c: {"tables": [forced(i) for i in range(3)]},
     "combine_imaging_flat": lambda c: {"frames": skies("V", 20000.0)},
     "trim_image": lambda c: {"image": skies("V", 20000.0)[0]},
+    "solve_wcs": lambda c: measured_field(),
     "measure_zero_point": lambda c: measured_field(),
     "find_new": lambda c: measured_field(),
     "subtract_reference": lambda c: pointed_skies(),

@@ -35,7 +35,12 @@ def header_with(
     """Return a copy of a header with a map, the pixel scale that follows from it, and further cards."""
     result = without_map(header)
     for keyword, card in (sky_map.cards(shape) | quality).items():
-        result[keyword] = card
+        result[keyword] = as_written(card[0]), card[1]
     along_y = float(np.hypot(*sky_map.matrix[:, 1]))
     result["PIXSCALE"] = (round(along_y, 7), "[arcsec/pixel] along y")
     return result
+
+
+def as_written(value: object) -> object:
+    """Return a number with as many digits as a FITS card holds, so that a header read back is the same."""
+    return float(f"{value:.13e}") if isinstance(value, float) else value
