@@ -63,7 +63,7 @@ class FetchCatalog(Step):
             If the field is not known, or none of the catalogues can be had; with the reason of each.
         """
         field = self.field(image)
-        band = str(image.meta.get("BAND", image.meta.get("FILTER", ""))).strip() if self.band_needed else ""
+        band = _band(image) if self.band_needed else ""
         if self.band_needed and not band:
             raise DataError(f"{_name(image)}: the header names no band (BAND, FILTER), but band_needed is set")
         failures: list[tuple[str, DataError]] = []
@@ -92,11 +92,12 @@ class FetchCatalog(Step):
         """Show the stars on the sky, with the outline of the image."""
         from alfosc_reduce_catalogs.field_map import field_map
 
-        yield "field", field_map(result, self.field(inputs["image"]).corners, title=_title(result, inputs["image"]))
+        image = inputs["image"]
+        yield "field", field_map(result, self.field(image).corners, band=_band(image), title=_title(result, image))
 
     def quality(self, result: QTable, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return which catalogue was taken, and how many stars it has here, how faint."""
-        band, faintest = faint_limit(result, str(inputs["image"].meta.get("BAND", "")))
+        band, faintest = faint_limit(result, _band(inputs["image"]))
         return {
             "catalog": result.meta["CATALOG"],
             "release": result.meta["RELEASE"],
@@ -170,6 +171,10 @@ def faint_limit(table: QTable, band: str) -> tuple[str, float | None]:
     best = band if band in known and known[band].any() else max(known, key=lambda name: int(known[name].sum()))
     values = np.asarray(table[f"mag_{best}"].value)[known[best]]
     return best, float(np.percentile(values, 95)) if values.size else None
+
+
+def _band(image: CCDData) -> str:
+    return str(image.meta.get("BAND", image.meta.get("FILTER", ""))).strip()
 
 
 def _name(image: CCDData) -> str:

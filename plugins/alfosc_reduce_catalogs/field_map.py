@@ -19,7 +19,7 @@ _LARGEST = 60.0
 """Area of the brightest star in square points."""
 
 
-def field_map(table: QTable, corners: SkyCoord | None, *, title: str) -> Figure:
+def field_map(table: QTable, corners: SkyCoord | None, *, band: str, title: str) -> Figure:
     """Return a map of a reference table, north up and east to the left; discs grow with brightness.
 
     Parameters
@@ -28,6 +28,8 @@ def field_map(table: QTable, corners: SkyCoord | None, *, title: str) -> Figure:
         A reference table.
     corners
         Of the image; None if not known.
+    band
+        That of the image; the discs show this one if the table has it, else the one that most sources have.
     title
         Above the map.
     """
@@ -38,10 +40,10 @@ def field_map(table: QTable, corners: SkyCoord | None, *, title: str) -> Figure:
     axes = figure.subplots()
     centre = SkyCoord(table.meta["RA"], table.meta["DEC"], unit="deg")
     east, north = _offsets(centre, SkyCoord(table["ra"], table["dec"]))
-    band, areas, values = _areas(table)
+    shown, areas, values = _areas(table, band)
     drawn = axes.scatter(east, north, s=areas, c=values, cmap="viridis", linewidths=0, alpha=0.85)
-    if band:
-        figure.colorbar(drawn, ax=axes, label=f"{band} (mag, {table.meta['MAGSYS'].get(band, '')})")
+    if shown:
+        figure.colorbar(drawn, ax=axes, label=f"{shown} (mag, {table.meta['MAGSYS'].get(shown, '')})")
     if corners is not None:
         x, y = _offsets(centre, corners)
         axes.fill(x, y, fill=False, edgecolor="tab:red", linewidth=1.2, label="image")
@@ -58,8 +60,8 @@ def _offsets(centre: SkyCoord, places: SkyCoord) -> tuple[NDArray[np.float64], N
     return np.asarray(east.to_value(u.arcmin)), np.asarray(north.to_value(u.arcmin))
 
 
-def _areas(table: QTable) -> tuple[str, NDArray[np.float64], NDArray[np.float64]]:
-    band, _ = faint_limit(table, "")
+def _areas(table: QTable, wanted: str) -> tuple[str, NDArray[np.float64], NDArray[np.float64]]:
+    band, _ = faint_limit(table, wanted)
     if not band:
         return "", np.full(len(table), 8.0), np.zeros(len(table))
     values = np.asarray(table[f"mag_{band}"].value, float)

@@ -158,6 +158,7 @@ def test_numbers_and_figure(gaia: Callable[..., Any]) -> None:
     axes = figure.axes[0]
     assert name == "field" and "SN 2026xyz" in axes.get_title() and str(len(found)) in axes.get_title()
     assert axes.get_xlim()[0] > axes.get_xlim()[1], "east is to the left"
+    assert figure.axes[1].get_ylabel() == "V (mag, Vega)"
     outline = axes.patches[0].get_xy()
     assert np.abs(outline).max() < found.meta["RADIUS"] * 60
 
