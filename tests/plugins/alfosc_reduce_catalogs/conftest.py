@@ -170,8 +170,9 @@ def tap() -> Iterator[TapService]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own for each test."""
+    """A cache of its own for each test, and no way round to the service on loopback."""
     monkeypatch.setenv("ALFOSC_REDUCE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "cache" / "catalogs"
 
 
