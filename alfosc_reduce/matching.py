@@ -134,7 +134,8 @@ def _several(wired: WiredInput, items: list[Item], here: Mapping[str, str], time
         sides = [item for item in items if item.time <= time], [item for item in items if item.time > time]
         items = [nearest(side, time) for side in sides if side]
     chosen = tuple(sorted(items, key=lambda item: (item.time, item.name)))
-    reasons = [] if wired.source.pick is None else [_reason(item, here, time, wired) for item in chosen]
+    choosy = wired.source.pick is not None and len(chosen) > 1
+    reasons = [_reason(item, here, time, wired) for item in chosen] if choosy else []
     return Choice(chosen, " and ".join(reasons))
 
 
