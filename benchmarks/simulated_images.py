@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
-FAINT = (22.7, 0.4)
-"""Brightest magnitude of the transients, and the width of their range."""
+FAINT = 22.5
+"""Magnitude of the brightest of the faint transients; the faintest is fainter by 0.4."""
 BAT, XRT = (20.0, -10.0, 1.5), (30.0, 15.0, 6.0)
 """Circles: arc seconds east and north of the middle of the field; radius in arc minutes, arc seconds."""
 CASES: dict[str, dict[str, Any]] = {
-    "dec0": {"declination": 0.0},
-    "dec28": {"declination": 28.0},
-    "dec75": {"declination": 75.0},
-    "ra0": {"declination": 28.0, "ra": 0.02},
+    "dec0": {"declination": 0.0, "seed": 2},
+    "dec28": {"declination": 28.0, "seed": 3},
+    "dec75": {"declination": 75.0, "seed": 4},
+    "ra0": {"declination": 28.0, "ra": 0.02, "seed": 6},
     "off": {"declination": 28.0, "seed": 9, "pointing_error": (85.0, -85.0), "angle_error": 5.0},
     "crowded": {"declination": 10.0, "seed": 8, "stars": 2500},
     "sparse": {"declination": 60.0, "seed": 7, "stars": 40, "galaxies": 20},
@@ -61,9 +61,11 @@ def night_of(
     declination: float,
     ra: float = 160.0,
     seed: int = 5,
+    *,
     stars: int = 500,
     galaxies: int = 150,
     binning: int = 1,
+    faint: float = FAINT,
     **changes: Any,
 ) -> Any:
     """Return the night of a case; `changes` are attributes of the `ImagingNight`."""
@@ -73,13 +75,13 @@ def night_of(
     base = demo_imaging_night(declination, ra, seed)
     changing = tuple(one for one in base.series[0].field.injected if one.kind != "transient")
     field = Field(ra, declination, stars=stars, galaxies=galaxies, slope=0.14, seed=seed, injected=changing)
-    field = replace(field, injected=(Injected(31.0, 14.0, 21.0), *transients(field, 24), *changing))
+    field = replace(field, injected=(Injected(31.0, 14.0, 21.0), *transients(field, 24, faint), *changing))
     series = replace(base.series[0], target="Simulated field", field=field)
     return replace(base, series=(series,), readout=Readout(binning=(binning, binning)), **changes)
 
 
-def transients(field: Any, number: int) -> tuple[Any, ...]:
-    """Return faint transients at places without another source within 6 arc seconds, 20 of a bright one."""
+def transients(field: Any, number: int, faint: float) -> tuple[Any, ...]:
+    """Return transients, up to 0.4 mag fainter than `faint`, apart from all that is in the field."""
     from alfosc_reduce_simulate.imaging import Injected
     from alfosc_reduce_simulate.imaging.field import sources_of
     from alfosc_reduce_simulate.imaging.sphere import to_plane
@@ -93,7 +95,7 @@ def transients(field: Any, number: int) -> tuple[Any, ...]:
         free = np.all(np.hypot(*(there - place).T) > room) and np.hypot(*place) < 200
         if free and (not len(found) or np.hypot(*(found - place).T).min() > 12):
             found = np.vstack([found, place])
-    return tuple(Injected(*map(float, place), FAINT[0] + FAINT[1] * rng.uniform(), 0.3) for place in found)
+    return tuple(Injected(*map(float, place), faint + 0.4 * rng.uniform(), 0.3) for place in found)
 
 
 def make(night: Any, folder: Path) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 REACH = 300.0
 """Pixels beyond the frame within which sources are drawn."""
-SATURATING = 100.0
-"""By how much longer a `saturated` exposure is than it says."""
+SATURATING = 3000.0
+"""By how much brighter than it should be all is on a `saturated` exposure."""
 _TWILIGHT_STARS = 40
 
 
