@@ -59,7 +59,7 @@ def hdus_to_image(hdus: fits.HDUList, *, copy: bool) -> CCDData:
     return CCDData(
         _plane(hdus["SCI"].data, copy),
         unit=unit,
-        uncertainty=kinds[found](_plane(hdus[found].data, copy)) if found else None,
+        uncertainty=kinds[found](_plane(hdus[found].data, copy), copy=False) if found else None,
         mask=mask,
         flags=flags,
         meta=clean_header(header),
