@@ -11,13 +11,12 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import make_image
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.combination.edits import check_names, read_filelist, with_edits
-from alfosc_reduce_imaging.combination.exposures import Exposure, exposures_of, is_rate, is_used, names_of
-from alfosc_reduce_imaging.combination.grid import Area, Grid, Outline, common_grid
+from alfosc_reduce_imaging.combination.exposures import Exposure, exposures_of, is_rate
+from alfosc_reduce_imaging.combination.grid import Area, Grid, common_grid
 from alfosc_reduce_imaging.combination.header import combined_header, depth_gain
 from alfosc_reduce_imaging.combination.noise import Method, shared_noise
 from alfosc_reduce_imaging.combination.resampling import Resampling
 from alfosc_reduce_imaging.combination.stacking import stacked
-from alfosc_reduce_imaging.registration.filelist import affine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,33 +99,25 @@ class CombineImages(Step):
         listed = self._filelist(images, filelist)
         exposures = exposures_of(images, listed, sky=self.sky)
         named = {one.name: one for one in exposures}
+        if self.edited_filelist is not None:
+            check_names(listed, list(named), self.edited_filelist)
         reference = named.get(str(listed.meta.get("REFERENCE", "")), exposures[0])
         return Plan(exposures, common_grid(exposures, self.area), reference)
 
     def _filelist(self, images: Sequence[CCDData], filelist: QTable | None) -> QTable:
         if self.edited_filelist is None:
             return registered(images) if filelist is None else filelist
-        listed = with_edits(filelist, read_filelist(self.edited_filelist), self.edited_filelist)
-        check_names(listed, names_of(images), self.edited_filelist)
-        return listed
+        return with_edits(filelist, read_filelist(self.edited_filelist), self.edited_filelist)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Yield the combined image, and how many frames there are in each part of it."""
-        from alfosc_reduce_imaging.combination.figures import figure_of_combination
+        from alfosc_reduce_imaging.combination.figures import figure_of_combination, outlines_of
 
-        outlines = self._outlines(inputs["images"], inputs.get("filelist"))
-        yield (
-            "combination",
-            figure_of_combination(result, outlines, common_grid(outlines, self.area) if outlines else None),
-        )
-
-    def _outlines(self, images: Sequence[CCDData], filelist: QTable | None) -> list[Outline]:
-        """Return where the combined frames lie; nothing where one would have to find all stars again to know."""
-        if filelist is None and self.edited_filelist is None:
-            return []
-        rows = {str(row["file"]): row for row in self._filelist(images, filelist)}
-        shapes = {name: images[i].shape for i, name in enumerate(names_of(images)) if is_used(rows.get(name))}
-        return [Outline(affine_of(rows[name]), (nx, ny)) for name, (ny, nx) in shapes.items()]
+        listed = inputs.get("filelist")
+        if listed is None and self.edited_filelist is not None:
+            listed = read_filelist(self.edited_filelist)
+        outlines = [] if listed is None else outlines_of(listed, result)
+        yield "combination", figure_of_combination(result, outlines, self.area)
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return number of frames, exposure, noise against what is expected, and what was gained and rejected."""

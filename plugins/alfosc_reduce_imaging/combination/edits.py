@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.errors import DataError, suggest
+from alfosc_reduce_imaging.combination.exposures import is_used
 from alfosc_reduce_imaging.registration.filelist import affine_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def with_edits(filelist: QTable | None, edited: QTable, path: Path) -> QTable:
 def check_names(filelist: QTable, names: Sequence[str], path: Path) -> None:
     """Raise `DataError` if the list names a frame to be used that is not there."""
     for row in filelist:
-        if row["use"] and str(row["file"]) not in names:
+        if is_used(row) and str(row["file"]) not in names:
             raise DataError(f"{path}: no image is called {row['file']!r}; {suggest(str(row['file']), names)}")
 
 

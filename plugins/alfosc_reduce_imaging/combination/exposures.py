@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import mmap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,16 @@ _log = logging.getLogger(__name__)
 
 _SMALLEST = 1e-12
 """Variance of a blank pixel of an artificial frame without noise."""
+
+
+class Frame(NamedTuple):
+    """The arrays of a frame, perhaps on disk, its header and unit."""
+
+    data: NDArray[Any]
+    variance: NDArray[Any] | None
+    flags: NDArray[Any] | None
+    header: Header
+    unit: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +108,19 @@ class Exposure:
         return self.weight / max(self.sky_variance * self.scale**2, 1e-30)
 
     def let_go(self) -> None:
-        """Unmap what was read of arrays on disk: the system's cache still has it, but it no longer counts as ours."""
-        for array in (self.data, self.variance, self.flags):
-            base = array
-            while isinstance(base, np.ndarray):
-                base = base.base
-            # A private map that somebody wrote to would lose what was written.
-            if isinstance(base, mmap.mmap) and array is not None and not array.flags.writeable:
-                base.madvise(mmap.MADV_DONTNEED)
+        """Give back memory of what was read of arrays on disk."""
+        unmap(self.data, self.variance, self.flags)
+
+
+def unmap(*arrays: NDArray[Any] | None) -> None:
+    """Give back memory of arrays on disk: the system's cache still has them, but they no longer count as ours."""
+    for array in arrays:
+        base = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        # A private map that somebody wrote to would lose what was written.
+        if isinstance(base, mmap.mmap) and array is not None and not array.flags.writeable:
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> list[Exposure]:
@@ -125,13 +141,13 @@ def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> li
         If no frame is left, or frames cannot be brought to one unit.
     """
     rows = {str(row["file"]): row for row in filelist}
-    names = names_of(images)
     found: dict[str, Exposure] = {}
-    for i, name in enumerate(names):
+    for name, frame in frames_of(images).items():
         if name not in rows:
             _log.warning("%s is left out of the combination: it is not in the list of frames.", name)
         elif is_used(rows[name]):
-            found[name] = exposure_of(images[i], name, rows[name], sky=sky)
+            found[name] = exposure_of(frame, name, rows[name], sky=sky)
+            found[name].let_go()
     exposures = [found[name] for name in rows if name in found]
     if not exposures:
         raise DataError(
@@ -144,28 +160,39 @@ def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> li
     return exposures
 
 
-def names_of(images: Sequence[CCDData]) -> list[str]:
-    """Return what the frames are called in lists of stars and of frames."""
-    return distinct([str(description(images[i])["FRAME"]) for i in range(len(images))])
+def frames_of(images: Sequence[CCDData]) -> dict[str, Frame]:
+    """Return the arrays of frames by what the frames are called in lists of stars and of frames.
+
+    The ``CCDData`` are let go: with their masks, made in memory, many of them would take more than the combination.
+    """
+    frames, names = [], []
+    for i in range(len(images)):
+        image = images[i]
+        names.append(str(description(image)["FRAME"]))
+        frame = Frame(image.data, _variance(image), _flags(image), clean_header(image.meta), image.unit)
+        unmap(frame.data, frame.variance, frame.flags)
+        frames.append(frame)
+    del image
+    gc.collect()  # An image and its uncertainty hold each other.
+    return dict(zip(distinct(names), frames, strict=True))
 
 
-def exposure_of(image: CCDData, name: str, row: Any, *, sky: str) -> Exposure:
+def exposure_of(image: Frame, name: str, row: Any, *, sky: str) -> Exposure:
     """Return one frame with what its row of the list says; raises `DataError` if nothing of it is usable."""
-    variance, flags = _variance(image), _flags(image)
-    step = sampling_step(image.shape)
+    step = sampling_step(image.data.shape)
     sample = np.asarray(image.data[::step, ::step], np.float32) if image.data.size else np.empty((0, 0), np.float32)
     good = np.isfinite(sample)
-    if flags is not None:
-        good &= ~mask_of(flags[::step, ::step])
+    if image.flags is not None:
+        good &= ~mask_of(image.flags[::step, ::step])
     if not good.any():
         raise DataError(f"combination: {name} has no usable pixel; set its use to false, or leave it out")
     level = measure_sky(sample, good, step, slope=sky == "plane")
     blank = good & (np.abs(sample - level.level) < 3 * max(level.noise, 1e-30))
-    noise = _blank_variance(variance, step, blank, level, name)
+    noise = _blank_variance(image.variance, step, blank, level, name)
     offset = plain(row["zero_point_offset"])
     seconds, each = _seconds(image, name)
     return Exposure(
-        name, str(image.unit), image.data, variance, flags, clean_header(image.meta), affine_of(row),
+        name, str(image.unit), image.data, image.variance, image.flags, image.header, affine_of(row),
         scale=10 ** (0.4 * offset) / each,
         offset=offset,
         weight=_weight(row),
@@ -187,18 +214,18 @@ def _blank_variance(variance: NDArray[Any] | None, step: int, blank: NDArray[np.
     return float(np.median(stated)) if stated.size else max(sky.noise**2, _SMALLEST)
 
 
-def _seconds(image: CCDData, name: str) -> tuple[float, float]:
+def _seconds(image: Frame, name: str) -> tuple[float, float]:
     """Return the exposure time, and by what the data are to be divided to be a rate."""
     rate = is_rate(image.unit)
     try:
-        seconds = float(image.meta.get("EXPTIME", "nan"))
+        seconds = float(image.header.get("EXPTIME", "nan"))
     except (TypeError, ValueError):
         seconds = float("nan")
     if rate:
         return (seconds if seconds > 0 else float("nan")), 1.0
     if not seconds > 0:
         raise DataError(
-            f"combination: {name} has no exposure time (EXPTIME is {image.meta.get('EXPTIME', 'missing')!r}); "
+            f"combination: {name} has no exposure time (EXPTIME is {image.header.get('EXPTIME', 'missing')!r}); "
             "write it into the header"
         )
     return seconds, seconds

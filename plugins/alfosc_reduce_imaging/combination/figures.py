@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.images import usable
-from alfosc_reduce_imaging.combination.grid import Grid, Outline, coverage
+from alfosc_reduce_imaging.combination.grid import Area, Grid, Outline, common_grid, coverage
+from alfosc_reduce_imaging.combination.header import NAME
+from alfosc_reduce_imaging.registration.filelist import affine_of
 from alfosc_reduce_imaging.registration.geometry import corners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from astropy.nddata import CCDData
+    from astropy.table import QTable
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -21,7 +24,16 @@ if TYPE_CHECKING:
 _SHOWN = 500
 
 
-def figure_of_combination(image: CCDData, outlines: Sequence[Outline], grid: Grid | None) -> Figure:
+def outlines_of(filelist: QTable, image: CCDData) -> list[Outline]:
+    """Return where the frames that an image was made of lie; nothing if the list does not tell their sizes."""
+    used = {str(image.meta[f"FR{i:03d}"]) for i in range(1, int(image.meta["NCOMBINE"]) + 1)}
+    if not {"nx", "ny", "xx", "dx"} <= set(filelist.colnames):
+        return []
+    rows = [row for row in filelist if str(row["file"])[:NAME] in used and row["nx"] > 0]
+    return [Outline(affine_of(row), (int(row["nx"]), int(row["ny"]))) for row in rows]
+
+
+def figure_of_combination(image: CCDData, outlines: Sequence[Outline], area: Area) -> Figure:
     """Return the image in grey, and beside it the number of frames (where they lie not known: the error of a pixel)."""
     from matplotlib.figure import Figure
 
@@ -29,10 +41,10 @@ def figure_of_combination(image: CCDData, outlines: Sequence[Outline], grid: Gri
     left, right = figure.subplots(1, 2)
     step = max(1, max(image.shape) // _SHOWN)
     _draw_image(left, image, step)
-    if grid is None:
-        _draw_errors(right, image, step)
+    if outlines:
+        _draw_coverage(right, outlines, common_grid(outlines, area), step)
     else:
-        _draw_coverage(right, outlines, grid, step)
+        _draw_errors(right, image, step)
     header = image.meta
     seconds = f", {header['EXPTIME']:g} s" if "EXPTIME" in header else ""
     figure.suptitle(

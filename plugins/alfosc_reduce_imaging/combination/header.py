@@ -26,6 +26,8 @@ OF_ONE_FRAME = (
 )  # fmt: skip
 """Cards that are true of one frame only."""
 
+NAME = 30
+"""Characters of a frame's name that its card holds."""
 _OF_WCS = re.compile(
     r"WCSAXES|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[12]|(CD|PC)[12]_[12]|LONPOLE|LATPOLE|(A|B|AP|BP)_(ORDER|DMAX|\d_\d)"
 )
@@ -56,7 +58,7 @@ def combined_header(exposures: Sequence[Exposure], reference: Exposure, grid: Gr
     header["NCOMBINE"] = (len(exposures), "frames combined")
     header["REJFRAC"] = (round(stack.rejected / max(stack.rejected + stack.used, 1), 8), "fraction of values rejected")
     for i, one in enumerate(exposures, start=1):
-        header[f"FR{i:03d}"] = (one.name[:40], f"weight {_share(exposures, one):.4f}, {one.offset:+.3f} mag")
+        header[f"FR{i:03d}"] = (one.name[:NAME], f"weight {_share(exposures, one):.4f}, {one.offset:+.3f} mag")
     return header
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from alfosc_reduce_imaging.combination.exposures import Exposure
     from alfosc_reduce_imaging.combination.grid import Grid
 
-STRIP_BYTES = 60_000_000
+STRIP_BYTES = 45_000_000
+"""Working memory of a strip; and for every frame, that the rims of strips do not become most of the work:"""
+FRAME_BYTES = 2_300_000
 _COPIES = 22  # bytes a pixel and frame: value, variance, flags, and what combining them takes
 _LOWEST = 24
 _ANY = int(Flag.SATURATED | Flag.NONLINEAR | Flag.NO_FLAT | Flag.NEGATIVE_WRAPPED)
@@ -88,7 +90,7 @@ def stacked(exposures: Sequence[Exposure], grid: Grid, *, method: Method, clip: 
 
 
 def _strips(grid: Grid, frames: int) -> Iterator[slice]:
-    height = max(_LOWEST, 2 * MARGIN, STRIP_BYTES // (_COPIES * frames * grid.nx))
+    height = max(_LOWEST, 2 * MARGIN, (STRIP_BYTES + frames * FRAME_BYTES) // (_COPIES * frames * grid.nx))
     for start in range(0, grid.ny, height):
         yield slice(start, min(start + height, grid.ny))
 

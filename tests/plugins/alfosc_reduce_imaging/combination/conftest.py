@@ -80,7 +80,8 @@ def _filelist(frames: Sequence[CCDData], places: Sequence[Affine], **columns: An
     table = QTable({
         "file": [frame.meta["FILENAME"] for frame in frames], "use": np.ones(n, bool), "reason": [""] * n,
         "weight": np.ones(n), "seeing": np.full(n, 0.84) * u.arcsec, "fwhm": np.full(n, 4.0) * u.pix,
-        "zero_point_offset": np.zeros(n) * u.mag,
+        "zero_point_offset": np.zeros(n) * u.mag, "nx": [frame.shape[1] for frame in frames],
+        "ny": [frame.shape[0] for frame in frames],
     })  # fmt: skip
     for k, name in enumerate(("xx", "xy", "yx", "yy")):
         table[name] = [place.matrix.ravel()[k] for place in places]

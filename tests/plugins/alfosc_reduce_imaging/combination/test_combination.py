@@ -183,7 +183,8 @@ def test_an_image_that_is_not_in_the_list_is_left_out(
 def test_strips_leave_no_trace(three: Any, filelist: Any, method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = filelist(three, [IDENTITY, similarity(1, 0.4, (3.3, 2.2)), PLACES[2]])
     whole = CombineImages(method=method)(three, listed)
-    monkeypatch.setattr("alfosc_reduce_imaging.combination.stacking.STRIP_BYTES", 1000)
+    for name in ("STRIP_BYTES", "FRAME_BYTES"):
+        monkeypatch.setattr(f"alfosc_reduce_imaging.combination.stacking.{name}", 500)
     strips = CombineImages(method=method)(three, listed)
     np.testing.assert_array_equal(strips.flags, whole.flags)
     np.testing.assert_allclose(strips.data, whole.data, atol=2e-4)

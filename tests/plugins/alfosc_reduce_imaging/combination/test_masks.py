@@ -116,7 +116,7 @@ def test_a_satellite_trail_and_cosmic_rays_go(stars: Any, filelist: Any, places:
     error = np.sqrt(expected.uncertainty.array[good])
     assert np.abs((mean.data - expected.data)[good] / error).max() > 8
     pull = np.abs((found.data - expected.data)[good] / error)
-    assert np.quantile(pull, 0.999) < 3 and found.meta["REJFRAC"] > 0.001
+    assert np.quantile(pull, 0.999) < 3.5 and found.meta["REJFRAC"] > 0.001
 
 
 def test_two_frames_keep_what_both_have(stars: Any, filelist: Any) -> None:
