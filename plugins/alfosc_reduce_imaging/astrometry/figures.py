@@ -59,13 +59,19 @@ def _arrows(axes: Axes, image: CCDData, sources: QTable, limit: float) -> None:
     matrix = np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]]) * 3.6e6
     du, dv = np.linalg.solve(matrix, offsets)
     ny, nx = image.shape
-    unit = limit / 4.5 * 2
+    unit = round_number(limit / 4.5 * 2)
     length = 0.06 * max(nx, ny) / unit * sources.meta["ASTROMETRY"]["scale"] * 1000
     drawn = axes.quiver(x, y, du * length, dv * length, angles="xy", scale_units="xy", scale=1, width=0.003, color="C0")
     axes.quiverkey(drawn, 0.85, 1.03, 0.06 * max(nx, ny), f"{unit:.3g} mas", labelpos="W", fontproperties={"size": 8})
     axes.plot(x, y, "k.", ms=1.5)
     axes.set(xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5), aspect="equal", xlabel="x (pixel)", ylabel="y (pixel)")
     axes.set_title("image less catalogue", loc="left", fontsize=9)
+
+
+def round_number(value: float) -> float:
+    """Return 1, 2 or 5 times a power of ten, the nearest to a positive number."""
+    choices = np.outer([1.0, 2.0, 5.0], 10.0 ** np.arange(-3, 7)).ravel()
+    return float(choices[np.argmin(np.abs(np.log(choices / value)))])
 
 
 def _cloud(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce_imaging.astrometry.sky_map import grid_of
-from alfosc_reduce_imaging.astrometry.stars import UNSURE, flags_of_sources
+from alfosc_reduce_imaging.astrometry.stars import DISTURBED, UNSURE, flags_of_sources
 from alfosc_reduce_imaging.astrometry.tangent_plane import ARCSEC, axes_at
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 def summary_of(table: QTable, image: CCDData, start: Start, solution: Solution) -> dict[str, Any]:
     """Return plain numbers about a solution, for header, report and figures; angles in arc seconds and degrees.
 
-    The rms is that of the stars fitted whose positions are sound (not saturated, not at an edge).
+    The rms is that of the fitted stars that nothing disturbs (saturation, edges, neighbours), if they are a third of
+    them.
     """
     fit, sky_map = solution.fit, solution.sky_map
-    sound = fit.kept & ((flags_of_sources(table)[solution.pairs[:, 0]] & UNSURE) == 0)
-    chosen = sound if sound.sum() >= 3 else fit.kept
+    clean = fit.kept & ((flags_of_sources(table)[solution.pairs[:, 0]] & (UNSURE | DISTURBED)) == 0)
+    chosen = clean if clean.sum() >= max(5, fit.kept.sum() / 3) else fit.kept
     east, north = np.sqrt(np.mean(fit.residuals[chosen] ** 2, axis=0))
     x, y = grid_of(image.shape, 17)
     shift, turned = _against(start, solution, image.shape)
