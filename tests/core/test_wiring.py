@@ -132,3 +132,11 @@ def test_required_input_of_a_disabled_step_is_told(tmp_path: Path) -> None:
 
 def test_parameters_reach_the_step(tmp_path: Path) -> None:
     assert step(wired(tmp_path, SHIPPED, "steps.prepare.params.level=2.5"), "prepare").step.level == 2.5
+
+
+def test_two_about_a_time_are_for_inputs_that_take_several(tmp_path: Path) -> None:
+    lines = '{ from = "lines", match = ["grism"], pick = "around" }'
+    (found,) = problems(tmp_path, SHIPPED + f"[steps.split]\ninputs.lines = {lines}\n")
+    assert "pick = 'around' takes two, but the input lines" in found and found.endswith("use 'nearest'")
+    frames = '{ from = "prepare", kind = "bias", pick = "around" }'
+    assert wired(tmp_path, SHIPPED + f"[steps.bias]\ninputs.frames = {frames}\n").steps
