@@ -10,6 +10,8 @@ import numpy as np
 from alfosc_reduce_ccd.sharpness import REACH, Bound, Offset, bounds_of, width_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 CELL = 64
@@ -19,8 +21,12 @@ MARGIN = 0.9
 of a Moffat profile is sharper than that of a Gaussian of its width."""
 _BRIGHT = 50.0
 _MODEL_ERROR = 0.03
-_SHARP, _TOUCHING = 0.6, 0.4
-"""Excess over the bounds, in units of the significance asked for: a pixel is first of all this much above the sky."""
+_SHARP, _LEAST_SHARP, _TOUCHING = 0.85, 0.6, 0.7
+"""Excess over the bounds that is asked for, in units of the significance that a pixel has above the sky in any case.
+
+Where stars are so narrow that noise hides how sharp a faint pixel is, it is less, down to the second number. The third
+is for pixels that touch a hit."""
+_BLANK = 1.5
 _ROUNDS = 3
 
 
@@ -80,16 +86,23 @@ def image_hits(
     bounds = bounds_of(MARGIN * width)
     hit = np.zeros(excess.values.size, bool)
     strong = places[excess.at(places) > threshold * excess.sigma.ravel()[places]]
-    hit[strong[sharpness(excess, strong, bounds) > _SHARP * threshold]] = True
+    sharp, touching = asked(bounds)
+    hit[strong[sharpness(excess, strong, bounds) > sharp * threshold]] = True
     for _ in range(_ROUNDS):
-        touching = places[~hit[places] & _beside(hit, places, excess.values.shape[1])]
-        cleaned = _cleaned(excess, np.flatnonzero(hit))
-        new = touching[sharpness(cleaned, touching, bounds) > _TOUCHING * growth]
+        beside = places[~hit[places] & _beside(hit, places, excess.values.shape[1])]
+        cleaned = _cleaned(excess, np.flatnonzero(hit), bounds)
+        new = beside[sharpness(cleaned, beside, bounds) > touching * growth]
         if new.size == 0:
             break
         hit[new] = True
     inner = hit.reshape(excess.values.shape)[REACH:-REACH, REACH:-REACH]
     return inner & ~bad, width
+
+
+def asked(bounds: tuple[Bound, ...]) -> tuple[float, float]:
+    """Return by how much pixels must exceed the bounds, over the significance above the sky, alone and at a hit."""
+    noise = min((bound.noise for bound in bounds), default=1.0)
+    return max(_LEAST_SHARP, min(_SHARP, 1.25 / noise)), min(_TOUCHING, 1 / noise)
 
 
 def sharpness(excess: Excess, places: NDArray[np.intp], bounds: tuple[Bound, ...]) -> NDArray[np.float32]:
@@ -108,15 +121,19 @@ def sharpness(excess: Excess, places: NDArray[np.intp], bounds: tuple[Bound, ...
     """
     own, sigma = excess.at(places), excess.sigma.ravel()[places]
     best = np.full(places.shape, -np.inf, np.float32)
-    known = {offset: excess.at(places, offset) for offset in {o for bound in bounds for o in bound.offsets}}
-    for bound in bounds:
-        around = sum(known[offset] for offset in bound.offsets)
-        most = np.float32(bound.weight) * around
+    for bound, most in zip(bounds, allowed(excess, places, bounds), strict=True):
         light = np.maximum(most, 0)
         variance = (bound.noise * sigma) ** 2 + np.float32(excess.gain * (1 + bound.weight)) * light
         variance += np.square(np.float32(_MODEL_ERROR) * light)
         best = np.fmax(best, (own - most) / np.sqrt(variance))
     return best
+
+
+def allowed(excess: Excess, places: NDArray[np.intp], bounds: tuple[Bound, ...]) -> Iterator[NDArray[np.float32]]:
+    """Yield for each bound how bright light through the optics can be at flat indices; NaN beside unknown pixels."""
+    known = {offset: excess.at(places, offset) for offset in {o for bound in bounds for o in bound.offsets}}
+    for bound in bounds:
+        yield np.float32(bound.weight) * np.sum([known[offset] for offset in bound.offsets], axis=0)
 
 
 def above_sky(data: NDArray[np.floating], bad: NDArray[np.bool_], gain: float = 1.0) -> Excess:
@@ -189,14 +206,21 @@ def _beside(hit: NDArray[np.bool_], places: NDArray[np.intp], width: int) -> NDA
     return near
 
 
-def _cleaned(excess: Excess, hits: NDArray[np.intp]) -> Excess:
-    """Return the image with hits replaced by the median of the pixels around them that are not hit."""
+def _cleaned(excess: Excess, hits: NDArray[np.intp], bounds: tuple[Bound, ...]) -> Excess:
+    """Return the image with hits as bright as light there can be at most, so that a star below a hit stays whole.
+
+    Where the median of the pixels around that are not hit is that of the sky, there is no more than that.
+    """
     from bottleneck import nanmedian
 
     values = excess.values.copy()
     flat = values.ravel()
+    most = excess.at(hits)
+    for light in allowed(excess, hits, bounds):
+        most = np.fmin(most, light)
     flat[hits] = np.nan
     steps = [y * values.shape[1] + x for y in range(-2, 3) for x in range(-2, 3)]
-    around = np.stack([flat[np.clip(hits + step, 0, flat.size - 1)] for step in steps])
-    flat[hits] = nanmedian(around, axis=0) if hits.size else flat[hits]
+    median = nanmedian(np.stack([flat[np.clip(hits + step, 0, flat.size - 1)] for step in steps]), axis=0)
+    blank = median < _BLANK * excess.sigma.ravel()[hits]
+    flat[hits] = np.where(blank, np.fmin(median, most), most)
     return Excess(values, excess.sigma, excess.gain)
