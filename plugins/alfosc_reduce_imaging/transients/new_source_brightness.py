@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce_imaging.photometry.bands import bands, magnitudes_of
 from alfosc_reduce_imaging.photometry.calibration import Calibration, calibration_of, magnitudes, seconds_of
 from alfosc_reduce_imaging.transients.completeness import NOMINAL
-from alfosc_reduce_imaging.transients.search import best_flux
+from alfosc_reduce_imaging.transients.point_flux import best_flux
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData

@@ -12,6 +12,7 @@ from alfosc_reduce_imaging.photometry.columns import numbers, truths
 from alfosc_reduce_imaging.photometry.sky_positions import separation, unit_vectors
 from alfosc_reduce_imaging.transients.completeness import faint_limit
 from alfosc_reduce_imaging.transients.counterparts import Counterparts, find_counterparts, known_names
+from alfosc_reduce_imaging.transients.point_flux import best_flux
 from alfosc_reduce_imaging.transients.stars_light import bright_stars
 from alfosc_reduce_imaging.transients.vetoes import in_starlight, vetoes
 
@@ -183,16 +184,6 @@ def positions(sources: Table, scene: Scene) -> tuple[Floats, Floats]:
 def scale_squared(scene: Scene) -> float:
     """Return the area of a pixel in square arc seconds."""
     return scene.scale**2
-
-
-def best_flux(sources: Table) -> tuple[Floats, Floats]:
-    """Return the flux of each source as a point, and its error: of the PSF where it was fitted, else of an aperture."""
-    flux, noise = numbers(sources, "flux_psf"), numbers(sources, "flux_psf_error")
-    for name in ("flux_aper", "flux_auto", "flux"):
-        missing = ~(np.isfinite(flux) & (noise > 0))
-        flux = np.where(missing, numbers(sources, name), flux)
-        noise = np.where(missing, numbers(sources, f"{name}_error"), noise)
-    return np.nan_to_num(flux), np.where(noise > 0, noise, np.inf)
 
 
 def _limit_of(flux: Floats, known: Booleans, nominal: float | None, name: str) -> float:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 RATIO = 10.0
 """Times the flux of the faintest source that makes a star bright."""
-BLEEDING = 2.0
-"""How much further than its saturated pixels a star may bleed."""
+BLEEDING = 1.3
+"""How much further than what was seen of it a star may bleed."""
+LONG = 1.5
+"""A saturated star that is longer by this than it is wide bleeds."""
 
 
 def bright_stars(
@@ -56,12 +58,11 @@ def bright_stars(
     positive = flux[flux > 0]
     faint = float(positive.min()) if len(positive) else 0.0
     chosen = (known | saturated) & (saturated | (expected > RATIO * faint))
-    sides = [np.nan_to_num(numbers(sources, f"{a}max") - numbers(sources, f"{a}min")) for a in ("x", "y")]
-    reach = BLEEDING * np.maximum(np.maximum(*sides) / 2, 2 * seeing)
+    wide, tall = (np.nan_to_num(numbers(sources, f"{a}max") - numbers(sources, f"{a}min")) for a in ("x", "y"))
     return Bright(
         x=numbers(sources, "x")[chosen],
         y=numbers(sources, "y")[chosen],
         flux=expected[chosen],
-        saturated=saturated[chosen],
-        reach=reach[chosen],
+        bleed_x=np.where(saturated & (wide > LONG * tall), BLEEDING * wide / 2 + seeing, 0.0)[chosen],
+        bleed_y=np.where(saturated & (tall > LONG * wide), BLEEDING * tall / 2 + seeing, 0.0)[chosen],
     )

@@ -10,6 +10,7 @@ import numpy as np
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.photometry.columns import numbers
 from alfosc_reduce_imaging.sources.flags import SourceFlag
+from alfosc_reduce_imaging.transients.point_flux import best_flux
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -20,30 +21,31 @@ if TYPE_CHECKING:
 
 SHARP = 0.65
 """A source narrower than this times the seeing is a cosmic ray or a bad pixel."""
-WIDE, WIDER = 1.15, 1.6
-"""One wider than the first times the seeing, if its error allows no star, is a galaxy, a trail, or several sources; one
-wider than the second is in any case."""
-STELLAR = 0.01
-"""Least ``class_star``: a width three sigma from a star's."""
-ROUND = 0.5
-"""Largest ellipticity: what is longer is a trail, a spike or a galaxy."""
+WIDE = 1.6
+"""One wider than this times the seeing is a galaxy, a trail, or several sources; so is one wider than the seeing, if
+the error of its width allows no star."""
+STELLAR = 0.05
+"""Least ``class_star``: a width 2.4 sigma from a star's."""
+ROUND, NOISY = 0.15, 6.5
+"""Largest ellipticity beyond that of the stars, and what is added to it over the signal to noise: what is longer is a
+trail, a spike or a galaxy."""
 STAR_SHARE = 0.5
 """A source fainter than this share of a bright star's light at its place is part of that light."""
 BETA = 2.5
 """Of the Moffat function whose wings stand for those of a star, and their spikes: shallower than most."""
-SPIKE = 3.0
-"""Half width in seeing of the columns and rows on which a saturated star bleeds."""
+SPIKE, BRIGHTER = 0.75, 20.0
+"""Half width (seeing) of the columns and rows through a bright star on which its spikes are that much brighter."""
 
 
 @dataclass(frozen=True)
 class Bright:
-    """Bright stars: place (pixels), flux, whether saturated, and how far they bleed (pixels), shape (n,) each."""
+    """Bright stars: place (pixels), flux, and how far they bleed along x and y (pixels, 0 if not), shape (n,) each."""
 
     x: Floats
     y: Floats
     flux: Floats
-    saturated: Booleans
-    reach: Floats
+    bleed_x: Floats
+    bleed_y: Floats
 
 
 def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, Booleans]:
@@ -70,10 +72,18 @@ def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, B
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < SHARP * seeing) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": (numbers(sources, "ellipticity", missing=0.0) > ROUND),
-        "extended": (width > WIDER * seeing) | ((width > WIDE * seeing) & (stellar < STELLAR)),
+        "shape": numbers(sources, "ellipticity", missing=0.0) > _roundness(sources),
+        "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": (bits & SourceFlag.BAD_FIT) != 0,
     }
+
+
+def _roundness(sources: Table) -> Floats:
+    """Return the largest ellipticity that each source may have as a star."""
+    usual = sources.meta.get("ELLIPTIC", 0.0)
+    usual = float(usual) if isinstance(usual, (int, float)) and np.isfinite(usual) else 0.0
+    flux, noise = best_flux(sources)
+    return usual + ROUND + NOISY * noise / np.maximum(flux, noise / 5)
 
 
 def in_starlight(x: Floats, y: Floats, flux: Floats, bright: Bright, seeing: float) -> Booleans:
@@ -96,19 +106,16 @@ def in_starlight(x: Floats, y: Floats, flux: Floats, bright: Bright, seeing: flo
     alpha = seeing / (2 * np.sqrt(2 ** (1 / BETA) - 1))
     density = (BETA - 1) / (np.pi * alpha**2)
     aperture = np.pi * (seeing / 2) ** 2
+    faintest = float(np.min(flux[flux > 0], initial=np.inf))
     tree = cKDTree(np.stack([x, y], axis=1))
     for i in range(len(bright.x)):
-        reach = alpha * (bright.flux[i] * density * aperture / max(float(np.min(flux)) * 2, 1e-9)) ** (0.5 / BETA)
+        reach = alpha * (bright.flux[i] * density * aperture / max(faintest * 2 / BRIGHTER, 1e-9)) ** (0.5 / BETA)
         near = np.array(tree.query_ball_point((bright.x[i], bright.y[i]), min(reach, 60 * seeing)), dtype=int)
-        distance = np.hypot(x[near] - bright.x[i], y[near] - bright.y[i])
-        light = bright.flux[i] * density * aperture * (1 + (distance / alpha) ** 2) ** -BETA
-        struck[near] |= (flux[near] < STAR_SHARE * light) & (distance > 0.5 * seeing)
-        if bright.saturated[i]:
-            struck |= _on_spike(x - bright.x[i], y - bright.y[i], float(bright.reach[i]), seeing)
+        dx, dy = x[near] - bright.x[i], y[near] - bright.y[i]
+        light = bright.flux[i] * density * aperture * (1 + (dx**2 + dy**2) / alpha**2) ** -BETA
+        light *= np.where(np.minimum(np.abs(dx), np.abs(dy)) < SPIKE * seeing, BRIGHTER, 1.0)
+        struck[near] |= (flux[near] < STAR_SHARE * light) & (np.hypot(dx, dy) > 0.5 * seeing)
+        dx, dy = np.abs(x - bright.x[i]), np.abs(y - bright.y[i])
+        bled = ((dx < seeing) & (dy < bright.bleed_y[i])) | ((dy < seeing) & (dx < bright.bleed_x[i]))
+        struck |= bled & (np.hypot(dx, dy) > 0.5 * seeing)
     return struck
-
-
-def _on_spike(dx: Floats, dy: Floats, reach: float, seeing: float) -> Booleans:
-    narrow = SPIKE * seeing / 2
-    along = ((np.abs(dx) < narrow) & (np.abs(dy) < reach)) | ((np.abs(dy) < narrow) & (np.abs(dx) < reach))
-    return along & (np.hypot(dx, dy) > 0.5 * seeing)

@@ -93,7 +93,7 @@ def test_what_is_no_source_is_rejected_with_the_reason(field: Make, more_sources
 def test_structure_in_the_light_of_a_bright_star_is_not_new(field: Make, more_sources: Make) -> None:
     true = field(seed=3, count=40, flux=2e4)
     star = true.reference[:1].copy()
-    around = more_sources(true, [800, 812, 800, 814, 770], [800, 800, 860, 812, 800], [5e6, 3000, 1500, 600, 8000])
+    around = more_sources(true, [800, 812, 800, 814, 830], [800, 800, 845, 812, 800], [5e6, 3000, 8000, 600, 800])
     around["source_flags"][0] = 2
     around["xmin"], around["xmax"] = around["x"] - 10, around["x"] + 10
     around["ymin"], around["ymax"] = around["y"] - 40, around["y"] + 40
