@@ -154,6 +154,22 @@ def skies(filter_name: str, level: float, fringes: float = 0.0) -> list[Any]:
 
 
 @cache
+def dithered() -> list[Any]:
+    """Two exposures of one field, moved by 7 and 5 pixels."""
+    images = [copy.deepcopy(star_field()) for _ in range(2)]
+    for number, image in enumerate(images):
+        image.meta.update({"FILENAME": f"d{number}.fits", "GAIN": 0.18, "RDNOISE": 5.0, "SATURATE": 1e5})
+    for plane in (images[1].data, images[1].uncertainty.array, images[1].flags, images[1].mask):
+        plane[:] = np.roll(plane, (7, 5), axis=(0, 1))
+    return images
+
+
+def stars_of_dithered() -> list[Any]:
+    """The stars of both."""
+    return [call("find_stars", image) for image in dithered()]
+
+
+@cache
 def measured_field() -> dict[str, Any]:
     """An image, its sources as tables say them, and the catalogue of its stars; one source is not in it."""
     import astropy.units as u
@@ -236,6 +252,8 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "measure_zero_point": lambda c: measured_field(),
     "find_new": lambda c: measured_field(),
     "subtract_reference": lambda c: pointed_skies(),
+    "register_images": lambda c: {"stars": stars_of_dithered()},
+    "combine_images": lambda c: {"images": dithered(), "filelist": call("register_images", stars_of_dithered())},
     "combine_fringes": lambda c: {"images": skies("i", 3000.0, 0.05)},
     "subtract_fringes": lambda c: {
         "image": skies("i", 3000.0, 0.05)[0], "fringes": call("combine_fringes", skies("i", 3000.0, 0.05)),
@@ -253,6 +271,7 @@ MOVING = {
     "combine_2d",
     "combine_imaging_flat",
     "combine_fringes",
+    "combine_images",
     "trim_image",
 }
 """Steps that turn, resample or merge pixels."""

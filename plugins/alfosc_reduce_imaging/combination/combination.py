@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import make_image
+from alfosc_reduce.parameters import InputFile
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.combination.edits import check_names, read_filelist, with_edits
 from alfosc_reduce_imaging.combination.exposures import Exposure, exposures_of, is_rate
@@ -60,7 +60,7 @@ class CombineImages(Step):
     sky: Literal["plane", "level"] = "plane"
     """What is subtracted from each frame: a ``plane`` below its objects, or one ``level``."""
 
-    edited_filelist: Path | None = None
+    edited_filelist: InputFile | None = None
     """A list of frames (ECSV, as published) in which you changed ``use`` or ``weight``: it overrides what registration
     found."""
 

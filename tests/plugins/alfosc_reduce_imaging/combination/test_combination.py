@@ -123,8 +123,10 @@ def test_lists_that_do_not_fit_are_refused(three: Any, filelist: Any, tmp_path: 
     refused("write True or False", lambda t: t.replace_column("use", ["maybe", "yes", "no"]))
     refused("none of the 3 frames", lambda t: t.replace_column("use", [False, False, False]))
     refused("has the columns file and use", lambda t: t.remove_column("use"))
+    gone = CombineImages(edited_filelist=path)
+    path.unlink()
     with pytest.raises(DataError, match="there is no such list"):
-        CombineImages(edited_filelist=tmp_path / "nowhere.ecsv")(three, listed)
+        gone(three, listed)
     path.write_text("nonsense")
     with pytest.raises(DataError, match="cannot be read as a list of frames"):
         CombineImages(edited_filelist=path)(three, listed)
