@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.flexure_fit import FLOOR, UNIT, Drift, fit_drift
 from alfosc_reduce_longslit.flexure_sky import cut_sky, profile_of
@@ -48,7 +49,11 @@ class CorrectFlexure(Step):
         """Return the wavelengths for this exposure; raises `DataError` if frame and arc do not belong together."""
         start = between_arcs(image, wavelengths, around)
         check_frame(image, start)
-        offsets, known = measure_flexure(image, start)
+        try:
+            offsets, known = measure_flexure(image, start)
+        except DataError as error:
+            _log.warning("%s", error)
+            return start
         drift = fit_drift(offsets, known)
         _tell(image, drift, offsets)
         return moved(start, drift, drift_table(drift, offsets))
@@ -81,6 +86,8 @@ def between_arcs(
 
 def measure_flexure(image: CCDData, wavelengths: WavelengthSolution) -> tuple[Offsets, NDArray[np.float64]]:
     """Return the offsets of the sky lines from the arc's wavelengths, and the arc's own error there, in pixels.
+
+    Raises `DataError` if no row shows the sky alone.
 
     Parameters
     ----------

@@ -55,7 +55,8 @@ class TraceObjects(Step):
     position: Place | None = None
     """Where the object is: along the slit from the first row ("22.7 arcsec" or "106 pix"), or on the sky
     ("12:50:05.7 +28:01:10", or degrees "192.5237 +28.0194"). Only the object there is traced, and an aperture is set
-    there even if nothing is seen. Frames of a field far from a position on the sky are treated as without it."""
+    there even if nothing is seen. A place along the slit is not meant for frames of standards, and one on the sky not
+    for frames of another field."""
 
     pointing_offset: Arcsec = 0 * u.arcsec
     """By how much further along the slit (rows rising) than the instrument says the telescope's pointing fell; objects
@@ -153,7 +154,7 @@ def bend_of(guide: Traces | None, image: CCDData) -> NDArray[np.float64] | None:
 
 
 def row_of(position: str | None, image: CCDData, where: SlitSky | None) -> float | None:
-    """Return the row that a position names, None if there is none or it is that of another target.
+    """Return the row that a position names, None if there is none or it is not meant for this frame.
 
     Raises
     ------
@@ -163,6 +164,8 @@ def row_of(position: str | None, image: CCDData, where: SlitSky | None) -> float
     if position is None:
         return None
     if is_along_slit(position):
+        if image.header.get("FRAMEKND") == "standard":
+            return None
         return to_pixels(along_slit(position), float(image.header.get("PIXSCALE", 1.0)))
     from astropy.coordinates import SkyCoord
 

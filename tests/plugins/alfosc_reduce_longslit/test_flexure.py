@@ -16,7 +16,7 @@ from alfosc_reduce_longslit.wavelength_header import wavelength_cards
 from astropy.io import fits
 from astropy.table import QTable
 
-from alfosc_reduce import DataError, get_step, load, save
+from alfosc_reduce import DataError, Flag, get_step, load, save
 from alfosc_reduce.images import make_image
 
 NY, NX = 72, 1000
@@ -225,3 +225,14 @@ def test_oxygen_lines_are_measured_as_the_arc_was() -> None:
     assert off[5578.89] == pytest.approx(0.1 * DISPERSION, abs=0.05)
     assert off[6302.05] == pytest.approx(0.1 * DISPERSION, abs=0.15)
     assert oxygen_offsets(exposure(0.1, 0.0, light=0.0005), arc) == {}
+
+
+def test_a_slit_without_a_row_of_sky_keeps_the_arc(caplog) -> None:
+    image = exposure(0.3, 0.0)
+    flags = np.full(image.shape, int(Flag.BAD_PIXEL), np.int16)
+    flags[::9] = 0
+    masked = make_image(image.data, unit="electron", header=image.header, variance=40.0, flags=flags)
+    result = STEP(image=masked, wavelengths=arc_solution())
+    assert "shows the sky alone" in caplog.text
+    np.testing.assert_array_equal(result.map(), arc_solution().map())
+    assert STEP.quality(result) == {"arcs": 1}

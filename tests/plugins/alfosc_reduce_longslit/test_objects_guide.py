@@ -182,3 +182,10 @@ def test_places_are_read_in_all_their_forms():
     assert TraceObjects(position="at 45.2 arcsec").position == "45.2 arcsec"
     again = TraceObjects.model_validate(TraceObjects(position=20 * u.arcsec).model_dump(mode="json"))
     assert again.position == "20.0 arcsec"
+
+
+def test_a_place_along_the_slit_is_not_meant_for_standards():
+    star = scene(3000.0, 60.0, seed=15, FRAMEKND="standard")
+    assert np.median(TraceObjects(position="20 pix")(star).centres[0]) == pytest.approx(np.median(curve(60)), abs=0.5)
+    target = scene(3000.0, 60.0, seed=15, FRAMEKND="object")
+    assert np.median(TraceObjects(position="20 pix")(target).centres[0]) == pytest.approx(20, abs=0.5)
