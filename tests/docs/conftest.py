@@ -36,10 +36,36 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def small_image_demo(folder: Path) -> None:
+    """Simulate the demo night of images binned and with fewer calibrations, and reduce it."""
+    from alfosc_reduce_simulate import Readout
+    from alfosc_reduce_simulate.imaging import ImagingDemo, demo_imaging_night
+    from alfosc_reduce_simulate.imaging.demo import write_imaging_night
+
+    from alfosc_reduce.initialisation import initialise
+    from alfosc_reduce.reduction import Choices, reduce
+
+    night = demo_imaging_night()
+    write_imaging_night(replace(night, readout=Readout(binning=(2, 2)), n_bias=4, n_flat=3, seeing=1.3), folder)
+    initialise("phot", [str(folder / "raw")], folder)
+    ImagingDemo().adapt(folder)
+    assert reduce(folder / "recipe.toml", Choices(jobs=1, quiet=True)) == 0
+
+
+@pytest.fixture(scope="session")
+def image_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the reduced night of images; nobody writes into it."""
+    folder = tmp_path_factory.mktemp("image-demo") / "night"
+    small_image_demo(folder)
+    return folder
+
+
 @pytest.fixture
-def in_demo(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of that folder as the current folder."""
-    place = tmp_path / "alfosc-demo-spec"
+def in_demo(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the folder that a page is about (images, if its name says so) as the current folder."""
+    of_images = "images" in request.node.callspec.params["page"].name
+    demo: Path = request.getfixturevalue("image_demo" if of_images else "demo")
+    place = tmp_path / ("alfosc-demo-phot" if of_images else "alfosc-demo-spec")
     shutil.copytree(demo, place, ignore=shutil.ignore_patterns("products"))
     shutil.copytree(demo / ".alfosc-reduce/products", place / ".alfosc-reduce/products", copy_function=os.link)
     monkeypatch.chdir(place)

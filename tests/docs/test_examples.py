@@ -63,7 +63,8 @@ def plan_with(block: Block) -> None:
     data = tomllib.loads(block.text)
     if not data.keys() & {"input", "steps", "limits"}:
         return
-    head = "" if "extends" in data else 'extends = "alfosc:spec"\n'
+    kind = Path.cwd().name.rpartition("-")[2]
+    head = "" if "extends" in data else f'extends = "alfosc:{kind}"\n'
     if "files" not in data.get("input", {}):
         block = replace(block, text=block.text.replace("[input]\n", "") if "input" in data else block.text)
         head += '[input]\nfiles = ["raw"]\ntable = "frames.ecsv"\n'
