@@ -94,6 +94,8 @@ def fit_psf(
     flux = field.solve(at, flux, centres=False)[0][0]
     (flux,), (error,) = field.solve(at, flux, centres=False)
     _, spread = field.solve(at, flux, centres=True)
+    # Where neighbours or masked pixels break the symmetry, flux and centre are not known independently.
+    error = np.where(free, spread[0], error)
     scale = noise.factor(field.area)
     centre_error = scale * spread[1:] / np.maximum(flux, 1e-30)
     edge = np.abs(at - np.stack([x, y])).max(0) >= reach

@@ -151,7 +151,7 @@ def all_flags(measured: Measured, frame: Frame, image: CCDData) -> tuple[NDArray
     out |= _around(measured, frame, pixels)
     out[measured.segmentation.blended] |= int(SourceFlag.BLENDED)
     seeing = measured.stars.seeing
-    narrow = measured.moments.settled & (measured.moments.size < _SHARP * seeing.size)
+    narrow = measured.moments.size < _SHARP * seeing.size
     out[narrow & (measured.segmentation.significance > _SHARP_SNR)] |= int(SourceFlag.SHARP)
     if measured.psf_fluxes is not None:
         out[~measured.psf_fluxes.settled] |= int(SourceFlag.BAD_FIT)

@@ -18,6 +18,8 @@ _CLIPPED_SIGMA = 0.98658
 _FEWEST = 0.2
 """A cell with a smaller share of usable pixels takes the values of its neighbours."""
 _OBJECT = 2.5
+_SAMPLE = 800
+"""Pixels of a cell that a first median is taken of."""
 _SMOOTHING, _GROWTH, _SHARE = 5, 7, 0.25
 
 Cells = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
@@ -73,14 +75,14 @@ def rough_cells(values: NDArray[np.float32], box: int) -> Cells:
     """Return median and robust scatter of the cells, the level smoothed over what is as large as five of them."""
     from bottleneck import nanmedian
 
-    step = 2 if min(values.shape) > 2 * box else 1
-    cells = in_cells(values[::step, ::step], mesh_shape(values.shape, box))
+    cells = in_cells(values, mesh_shape(values.shape, box))
+    cells = cells[..., :: max(1, cells.shape[-1] // _SAMPLE)]
     centre = nanmedian(cells, axis=-1)
     scatter = np.float32(MAD_TO_SIGMA) * nanmedian(np.abs(cells - centre[..., None]), axis=-1)
     few = np.count_nonzero(np.isfinite(cells), axis=-1) < _FEWEST * cells.shape[-1]
     centre[few], scatter[few] = np.nan, np.nan
     centre = fill_cells(centre)
-    slope = plane(centre)
+    slope = plane(centre, values.shape)
     return median_around(centre - slope, 2) + slope, median_around(fill_cells(scatter), 1)
 
 

@@ -70,8 +70,9 @@ def variance_plane(image: CCDData, good: NDArray[np.bool_], rms: NDArray[np.floa
 def photons_of(image: CCDData) -> float:
     """Return the variance a unit of light of an image without variance, and tell the user what is assumed."""
     header, name = image.meta, frame_name(image)
-    exposure = float(header.get("EXPTIME", 0)) if "s" in str(image.unit).replace("adu", "").split("/")[-1:] else 1.0
-    gain = 1.0 if "electron" in str(image.unit) or "ph" in str(image.unit) else float(header.get("GAIN", 0) or 0)
+    bases = [str(base) for base in image.unit.bases]
+    exposure = float(header.get("EXPTIME", 0)) if "s" in bases else 1.0
+    gain = 1.0 if {"electron", "ph"} & set(bases) else float(header.get("GAIN", 0) or 0)
     if gain > 0 and exposure > 0:
         logger.warning("%s: no variance; errors follow from the scatter of the background and a gain of %.3g.", name,
                        gain)  # fmt: skip

@@ -68,11 +68,25 @@ def median_around(cells: NDArray[np.float32], reach: int) -> NDArray[np.float32]
     return np.asarray(nanmedian(windows.reshape(*cells.shape, -1), axis=-1), np.float32)
 
 
-def plane(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the plane of the cells, from medians of differences: a slope that medians at the edges would bend."""
-    slopes = [float(np.median(np.diff(cells, axis=axis))) if cells.shape[axis] > 1 else 0.0 for axis in (0, 1)]
-    y, x = (np.arange(size, dtype=np.float32) for size in cells.shape)
-    return np.asarray(slopes[0] * y[:, None] + slopes[1] * x, np.float32)
+def plane(cells: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the plane through cells of an image of `shape`, from medians of slopes between neighbours.
+
+    Medians of cells at the edges, which have neighbours on one side only, would bend a slope.
+    """
+    total = np.zeros_like(cells)
+    for axis, (count, size) in enumerate(zip(cells.shape, shape, strict=True)):
+        if count > 1:
+            place = cell_centres(count, size)
+            steps = np.moveaxis(np.diff(cells, axis=axis), axis, -1) / np.diff(place)
+            total += np.expand_dims(float(np.median(steps)) * place, 1 - axis).astype(np.float32)
+    return total
+
+
+def cell_centres(count: int, size: int) -> NDArray[np.float64]:
+    """Return the centres, in pixels, of the `count` cells along an axis of `size` pixels."""
+    width = -(-size // count)
+    starts = np.arange(count) * width
+    return np.asarray((starts + np.minimum(starts + width, size) - 1) / 2)
 
 
 def surface(cells: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -85,10 +99,8 @@ def _interpolation(count: int, size: int) -> NDArray[np.float32]:
     """Return the matrix, of shape (`size`, `count`), from values in cells to values in pixels."""
     from scipy.interpolate import make_interp_spline
 
-    width = -(-size // count)
     pixels = np.arange(size, dtype=np.float64)
-    starts = np.arange(count) * width
-    centres = (starts + np.minimum(starts + width, size) - 1) / 2
+    centres = cell_centres(count, size)
     if count == 1:
         return np.ones((size, 1), np.float32)
     spline = make_interp_spline(centres, np.eye(count), k=min(3, count - 1))

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_HALF_DIAGONAL = 0.7072
+
 
 def stamps_at(
     image: NDArray[Any], x: NDArray[np.integer], y: NDArray[np.integer], radius: int, outside: float
@@ -50,7 +52,9 @@ def mirrored(stamps: NDArray[Any], usable: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def disc_weights(dx: NDArray[np.floating], dy: NDArray[np.floating], radius: float) -> NDArray[np.float32]:
-    """Return the share of each pixel that lies in a circle around 0, to some 0.01 of a pixel at its edge.
+    """Return the share of each pixel that lies in a circle around 0.
+
+    Pixels on the rim are cut by a straight line at the mean distance of the arc: right to some 0.001 of the area.
 
     Parameters
     ----------
@@ -59,5 +63,22 @@ def disc_weights(dx: NDArray[np.floating], dy: NDArray[np.floating], radius: flo
     radius
         Of the circle, pixels.
     """
-    distance = np.sqrt(np.square(dx) + np.square(dy)).astype(np.float32)
-    return np.asarray(np.clip(np.float32(radius + 0.5) - distance, 0, 1), np.float32)
+    distance = np.sqrt(np.square(dx) + np.square(dy))
+    depth = (radius - 1 / (24 * radius) - distance).astype(np.float32)
+    weight: NDArray[np.float32] = (depth > 0).astype(np.float32)
+    rim = np.abs(depth) < _HALF_DIAGONAL
+    flat = np.maximum(distance[rim], 1e-6)
+    across = np.maximum(np.abs(np.broadcast_to(dx, distance.shape)[rim]) / flat, 1e-3)
+    along = np.maximum(np.abs(np.broadcast_to(dy, distance.shape)[rim]) / flat, 1e-3)
+    weight[rim] = _share_of_square(depth[rim], across, along)
+    return weight
+
+
+def _share_of_square(depth: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Return the share of unit squares on one side of lines `depth` beyond their centres, of normals (a, b)."""
+
+    def corner(offset: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.square(np.maximum(depth + offset, 0)))
+
+    outer, inner = (a + b) / 2, (a - b) / 2
+    return np.asarray((corner(outer) - corner(inner) - corner(-inner) + corner(-outer)) / (2 * a * b))
