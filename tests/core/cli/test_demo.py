@@ -19,6 +19,10 @@ class Demo:
         for number, kind in enumerate(["bias", "bias", "object", "arc"]):
             write_frame(folder / "raw" / f"toy{number}.fits", kind, "M 1", 60000 + number / 100)
 
+    def adapt(self, folder):
+        assert (folder / "recipe.toml").exists() and not (folder / "reduced").exists()
+        return ["a line was added to the recipe"]
+
     def judge(self, folder):
         return [f"{len(list((folder / 'reduced').rglob('*.fits')))} files", "close to the truth"]
 """
@@ -47,7 +51,7 @@ def test_night_is_made_reduced_and_judged(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert (place / "recipe.toml").exists() and (place / "frames.ecsv").exists()
     assert f"$ alfosc-reduce init spec {place / 'raw'}" in done.output
-    assert f"$ alfosc-reduce run {place / 'recipe.toml'}" in done.output
+    assert f"added to the recipe\n$ alfosc-reduce run {place / 'recipe.toml'}" in done.output
     assert "Compared with the truth:" in done.output and "  close to the truth" in done.output
     assert "0 files" not in done.output and str(place / "reduced" / "figures") in done.output
 
