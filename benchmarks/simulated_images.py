@@ -161,8 +161,8 @@ def verdict(folder: Path) -> Any:
     return judge_night(load(folder / "truth.fits"), folder / "reduced")[0]
 
 
-def noise(folder: Path) -> Any:
-    """Return what the judge says of the noise of the combined image."""
+def noise(folder: Path, combined: Any = None) -> Any:
+    """Return what the judge says of the noise of an image on the pixels of the published one, by default of that."""
     from alfosc_reduce_imaging.combination.correlation import noise_factor
     from alfosc_reduce_simulate.imaging.judgement import true_sources
     from alfosc_reduce_simulate.imaging.noise import BOX, judge_noise
@@ -174,9 +174,45 @@ def noise(folder: Path) -> Any:
     image = load(next(path for path in sorted((folder / "reduced").glob("*/*_r_SDSS.fits"))))
     true = true_sources(truth, "Simulated field", "r")
     x, y = header_wcs(image.meta).all_world2pix(true["ra"].value, true["dec"].value, 0)
+    image = image if combined is None else combined
     factor = float(noise_factor(BOX**2, image.meta))
     reach = 5.0 / (0.2138 * truth.binning[0])
     return judge_noise(np.asarray(image.data), variance_of(image), usable(image), x, y, reach=reach, correlation=factor)
+
+
+def products(folder: Path, step: str, output: str = "result") -> list[Any]:
+    """Return what a step made, from the store, by the order of its tasks."""
+    from alfosc_reduce import load
+    from alfosc_reduce.reduction import Choices, look_ahead, prepare
+
+    run = look_ahead(prepare(folder / "recipe.toml", Choices()))
+    names = sorted(name for name in run.results if name.startswith(f"{step}["))
+    return [load(run.store.product(run.results[name].key, output)) for name in names]
+
+
+def other_methods(name: str, folder: Path) -> Iterator[Measure]:
+    """Yield the noise of the mean and of the median of the same frames."""
+    from alfosc_reduce import get_step
+
+    images, filelist = products(folder, "defringe"), products(folder, "register")[0]
+    for method in ("mean", "median"):
+        found = noise(folder, get_step("combine_images")(method=method)(images, filelist))
+        yield Measure(f"{name}: noise of the {method}, pixels, over expected", found.pixel, 0.97, 1.03)
+        yield Measure(f"{name}: noise of the {method}, {found.boxes} sums", found.box, 0.97, 1.03)
+
+
+def one_image(name: str, folder: Path) -> Measure:
+    """Return how long it takes from an image to its calibrated catalogue, in seconds of one processor."""
+    from alfosc_reduce import get_step
+
+    image, reference = products(folder, "combine")[0], products(folder, "catalog")[0]
+    started = time.process_time()
+    sources = get_step("measure_sources")()(image).sources
+    solved = get_step("solve_wcs")()(image, sources, reference)
+    get_step("measure_zero_point")()(solved.image, solved.sources, reference)
+    return Measure(
+        f"{name}: one image to its calibrated catalogue (s of processor)", time.process_time() - started, 0, 4
+    )
 
 
 def quality(folder: Path, step: str) -> dict[str, Any]:
@@ -253,6 +289,7 @@ def print_case(name: str, folder: Path, binning: int, jobs: str) -> int:
         print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
         return 1
     if binning == 1:
+        found += [*other_methods(name, place), one_image(name, place)] if name == "dec28" else []
         found.append(Measure(f"{name}: raw frames to magnitudes, {jobs} processes (s)", seconds, 0, 15))
         found.append(Measure(f"{name}: largest memory of all processes (MB)", megabytes, 0, 800))
     print(*found, sep="\n", flush=True)

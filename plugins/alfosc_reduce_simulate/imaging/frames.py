@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
 from alfosc_reduce_simulate.cosmic_rays import cosmic_rays
 from alfosc_reduce_simulate.detector import dark_current, digitise, photon_noise
 from alfosc_reduce_simulate.headers import air_mass
@@ -119,10 +120,15 @@ def simulate_image(night: ImagingNight, exposure: ImageExposure, site: EarthLoca
 def conditions_of(
     night: ImagingNight, exposure: ImageExposure, site: EarthLocation, rng: np.random.Generator
 ) -> ImageConditions:
-    """Draw the conditions of an image."""
+    """Draw the conditions of an image; raises `DataError` if the field is not up."""
     optics = _optics(night, exposure, rng)
     seen = band(exposure.band)
     airmass = air_mass(optics.ra, optics.dec, exposure.middle, site)
+    if not 1 <= airmass < 8:
+        raise DataError(
+            f"simulate: {exposure.series.target if exposure.series else 'the field'} at {optics.ra:.1f} "
+            f"{optics.dec:+.1f} is not up at {exposure.middle:%Y-%m-%d %H:%M}; choose another start of the night"
+        )
     loss = night.loss * rng.uniform()
     return ImageConditions(
         airmass=airmass,

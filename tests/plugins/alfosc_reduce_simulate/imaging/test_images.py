@@ -20,7 +20,7 @@ from alfosc_reduce_simulate.imaging.artefacts import bleed
 from alfosc_reduce_simulate.imaging.night import truth_of_image
 from alfosc_reduce_simulate.imaging.response import flat_response, fringe_pattern
 
-from alfosc_reduce import get_instrument, load, save
+from alfosc_reduce import DataError, get_instrument, load, save
 from alfosc_reduce.images import header_wcs
 
 ALFOSC = get_instrument("alfosc")
@@ -185,6 +185,12 @@ def test_the_same_seed_gives_the_same_frame_whatever_came_before():
     simulate(what, 1)
     np.testing.assert_array_equal(simulate(what, 0).data, first)
     assert np.any(simulate(replace(what, seed=4), 0).data != first)
+
+
+@pytest.mark.parametrize("ra", [340.0, 250.0])
+def test_a_field_below_the_horizon_is_refused(ra):
+    with pytest.raises(DataError, match="is not up at 2025-03-20 22:31; choose another start"):
+        simulate(night(Field(ra, -20.0, stars=0, galaxies=0)))
 
 
 def test_flats_have_dark_corners_changing_levels_and_stars_that_move():
