@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.sources.apertures import circular_fluxes
 from alfosc_reduce_imaging.sources.flags import SourceFlag
 from alfosc_reduce_imaging.sources.measurement import prepare
-from alfosc_reduce_imaging.sources.psf_photometry import RADIUS, fit_psf
+from alfosc_reduce_imaging.sources.psf_photometry import RADIUS, fit_psf, laid_out
 from alfosc_reduce_imaging.stars.background import MAD_TO_SIGMA
 from alfosc_reduce_imaging.stars.stamps import stamps_at
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce_imaging.sources.measurement import Prepared
+    from alfosc_reduce_imaging.sources.psf_photometry import PsfFluxes
     from alfosc_reduce_imaging.stars.frame import Frame
 
 RING = (3.0, 5.0)
@@ -93,9 +94,13 @@ def force(
     reach = radius or ready.fwhm
     inside = (x > -0.5) & (y > -0.5) & (x < frame.level.shape[1] - 0.5) & (y < frame.level.shape[0] - 0.5)
     places = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
-    local, local_error = ring_levels(frame, ready, *places)
-    psf, psf_error, chi2, at = _fitted(frame, ready, *places, local, local_error, centre)
+    psf, psf_error, chi2, at, ready = fitted(frame, ready, *places, centre)
+    local, local_error = ring_levels(frame, ready, at[0], at[1])
     circle, circle_error, share = _summed(ready, at, reach, local, local_error)
+    power = light_of_constant(ready, at)
+    # The ring holds some of the object's own light, which goes with the background.
+    kept = 1 - power * own_light_in_ring(ready)
+    psf, psf_error = (psf - local * power) / kept, np.hypot(psf_error, local_error * power) / kept
     bits, marks = _flags(frame, at, reach)
     marks[~inside] |= int(SourceFlag.EDGE)
     found = np.stack([circle, circle_error, share, psf, psf_error, chi2, local])
@@ -123,7 +128,7 @@ def ring_levels(
     distance = np.hypot(span, span[:, None]) / ready.fwhm
     free = stamps_at(frame.light.good, *whole, radius, False) & ((label == 0) | (label == own))
     free &= (distance > RING[0]) & (distance < RING[1])
-    light = np.where(free, stamps_at(frame.light.data, *whole, radius, 0), np.nan).reshape(len(x), -1)
+    light = np.where(free, stamps_at(ready.scene.light, *whole, radius, 0), np.nan).reshape(len(x), -1)
     sky = np.sqrt(stamps_at(ready.noise.sky, *whole, radius, 1)[:, radius, radius])
     return _clipped_means(light, sky.astype(np.float64), ready)
 
@@ -161,30 +166,43 @@ def _summed(
     area = np.pi * radius**2
     share = ready.psf.enclosed(radii, at[0], at[1])[:, 0] if ready.psf is not None else np.full(at.shape[1], np.nan)
     flux = sums.flux[:, 0] - area * local
-    # The ring holds some of the object's own light, which was subtracted with the background.
     share = share - area * own_light_in_ring(ready)
     return flux, np.hypot(sums.error[:, 0], area * local_error), share
 
 
-def _fitted(
-    frame: Frame, ready: Prepared, x: NDArray[np.float64], y: NDArray[np.float64], local: NDArray[np.float64],
-    local_error: NDArray[np.float64], centre: bool,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
-    """Return light, error and chi square from the fit, with neighbours fitted as well, and where it ended up."""
+def fitted(
+    frame: Frame, ready: Prepared, x: NDArray[np.float64], y: NDArray[np.float64], centre: bool
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Prepared
+]:  # fmt: skip
+    """Return light, error and chi square from the fit, where it ended up, and the image without the neighbours.
+
+    Detected neighbours are fitted together with the objects, and then subtracted as far as their wings go.
+    """
     number, at = len(x), np.stack([x, y])
     if ready.psf is None or number == 0:
         nothing = np.full(number, np.nan)
-        return nothing, nothing.copy(), nothing.copy(), at
+        return nothing, nothing.copy(), nothing.copy(), at, ready
     near = neighbours(ready, x, y)
     all_x, all_y = np.concatenate([x, ready.found.x[near]]), np.concatenate([y, ready.found.y[near]])
     free = np.concatenate([np.full(number, centre), np.ones(len(near), bool)])
-    fit = fit_psf(frame.light.data, frame.light.good, ready.noise, ready.psf, all_x, all_y, free)
-    # A constant below the object counts like the light that the fit would make of it.
-    power = light_of_constant(ready, at)
-    kept = 1 - power * own_light_in_ring(ready)
-    flux = (fit.flux[:number] - local * power) / kept
-    error = np.hypot(fit.error[:number], local_error * power) / kept
-    return flux, error, fit.chi2[:number].copy(), np.stack([fit.x[:number], fit.y[:number]])
+    fit = fit_psf(ready.scene.light, frame.light.good, ready.noise, ready.psf, all_x, all_y, free)
+    at = np.stack([fit.x[:number], fit.y[:number]])
+    clean = without(ready, fit, number)
+    again = fit_psf(clean.scene.light, frame.light.good, ready.noise, ready.psf, at[0], at[1], np.zeros(number, bool))
+    return again.flux, fit.error[:number], again.chi2, at, clean
+
+
+def without(ready: Prepared, fit: PsfFluxes, first: int) -> Prepared:
+    """Return the image less the sources of a fit from number `first` on, wings included."""
+    if ready.psf is None or first == len(fit.flux):
+        return ready
+    x, y = fit.x[first:], fit.y[first:]
+    whole = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
+    reach = int(np.ceil(_NEAR * ready.fwhm))
+    stamps = ready.psf.stamps(x, y, reach, whole) * np.maximum(fit.flux[first:], 0)[:, None, None]
+    light = ready.scene.light - laid_out(stamps, *whole, ready.scene.light.shape)
+    return replace(ready, scene=replace(ready.scene, light=light))
 
 
 def neighbours(ready: Prepared, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:

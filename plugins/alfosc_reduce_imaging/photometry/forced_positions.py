@@ -79,7 +79,7 @@ def read_place(text: str) -> tuple[float, float, bool]:
     DataError
         If the text is neither ``RA DEC`` (degrees, or hours and degrees) nor ``X Y pix``.
     """
-    pixel = re.fullmatch(r"\s*(\S+)[\s,]+(\S+)\s+pix(els?)?\s*", text)
+    pixel = re.fullmatch(r"\s*([^\s,]+)[\s,]+([^\s,]+)\s+pix(els?)?\s*", text)
     if pixel:
         return *_numbers(pixel[1], pixel[2], text), False
     return *_sky(text.strip(), text), True

@@ -6,6 +6,7 @@ each. Weights come from a model of the noise, never from the counts (`alfosc_red
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ _WANDER = 0.6
 _FIXED = 7.0
 """Sources of less significance keep their centre."""
 _MODEL_ERROR = 0.005
+_WINGED, _WINGS = 200, 7.0
+"""How many sources, the brightest, have wings beyond their stamps, and how far these go in FWHM."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,7 @@ def fit_psf(
     field = _Field(light, good, noise, psf, np.rint(x).astype(np.int64), np.rint(y).astype(np.int64))
     at = np.stack([x, y]).astype(np.float64)
     flux = field.first_fluxes(at)
+    field = field.without(wings(psf, at, flux, field.radius, light.shape))
     reach = _WANDER * psf.fwhm
     for _ in range(_ROUNDS if free.any() else 0):
         solved, _ = field.solve(at, flux, centres=True)
@@ -105,6 +109,44 @@ def fit_psf(
     )
 
 
+def wings(
+    psf: Psf, at: NDArray[np.float64], flux: NDArray[np.float64], inner: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return the light of the brightest sources further out than their stamps go, where fainter ones lie in it.
+
+    Parameters
+    ----------
+    psf
+        Of the image.
+    at, flux
+        Centres (2, n) and fluxes.
+    inner
+        Half the side of the stamps: within them sources are fitted.
+    shape
+        Of the image (ny, nx).
+    """
+    brightest = np.argsort(-flux, kind="stable")[:_WINGED]
+    brightest = brightest[flux[brightest] > 0]
+    outer = int(np.ceil(_WINGS * psf.fwhm))
+    ix, iy = np.rint(at[:, brightest]).astype(np.int64)
+    stamps = psf.stamps(at[0, brightest], at[1, brightest], outer, (ix, iy)) * flux[brightest, None, None]
+    middle = slice(outer - inner, outer + inner + 1)
+    stamps[:, middle, middle] = 0
+    return laid_out(stamps, ix, iy, shape)
+
+
+def laid_out(
+    stamps: NDArray[np.floating], ix: NDArray[np.int64], iy: NDArray[np.int64], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return an image that is the sum of stamps around whole pixels."""
+    half = stamps.shape[-1] // 2
+    image = np.zeros((shape[0] + 2 * half, shape[1] + 2 * half), np.float32)
+    inside = (ix >= 0) & (iy >= 0) & (ix < shape[1]) & (iy < shape[0])
+    for stamp, x, y in zip(stamps[inside], ix[inside], iy[inside], strict=True):
+        image[y : y + 2 * half + 1, x : x + 2 * half + 1] += stamp
+    return image[half : half + shape[0], half : half + shape[1]]
+
+
 class _Field:
     """An image with its sources, and the normal equations of a fit to all of them."""
 
@@ -120,6 +162,12 @@ class _Field:
         span = np.arange(-self.radius, self.radius + 1)
         self.pixel = (iy[:, None, None] + span[:, None]) * light.shape[1] + ix[:, None, None] + span
         self.area = 4 * np.pi * (psf.fwhm / 2.3548) ** 2
+
+    def without(self, other: NDArray[np.float32]) -> _Field:
+        """Return the same, less light from elsewhere; shape (ny, nx)."""
+        less = copy(self)
+        less.light = self.light - stamps_at(other, *self.whole, self.radius, 0)
+        return less
 
     def first_fluxes(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a first flux of each source by itself."""
