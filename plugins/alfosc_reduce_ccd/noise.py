@@ -199,7 +199,8 @@ def _blocks(stack: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArra
     """Return level, variance and reads of the blocks of a strip, shape (frames, rows, columns)."""
     pixels, keep = _tiles(stack), _tiles(good[None])[0]
     enough = keep.shape[-1] // 2
-    mean = np.median(pixels, axis=0)
+    # Scaled to one level first, or the median would be the frame in the middle, whose noise then decides what is kept.
+    mean = np.median(pixels / _shares(pixels, keep), axis=0)
     for _ in range(2):
         variance = _scatter(pixels, mean, keep)
         typical = np.median(variance, axis=-1, keepdims=True)

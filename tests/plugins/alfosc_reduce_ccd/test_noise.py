@@ -167,3 +167,19 @@ def test_real_night(testdata, caplog):
     assert result.gain == pytest.approx(0.178, abs=0.002) and result.gain_error < 0.001
     assert result.read_noise == pytest.approx(5.67, abs=0.1)
     assert "header says 0.16" in caplog.text
+
+
+@pytest.mark.parametrize("levels", [(60000, 40000, 25000, 15000, 9000), (60000, 25000, 9000), (30000, 12000)])
+def test_twilight_with_stars_in_it_tells_the_gain(levels):
+    rng = np.random.default_rng(12)
+    y, x = np.mgrid[:480, :480]
+    noise = read_noise([rng.normal(0, 5.8 / 0.18, (200, 200)) for _ in range(4)])
+    flats = []
+    for level in levels:
+        light = level * (1 + 0.01 * x / 480)
+        for flux in np.geomspace(1e4, 2e6, 12):
+            r2 = (y - rng.uniform(0, 480)) ** 2 + (x - rng.uniform(0, 480)) ** 2
+            light = light + flux * 0.1034 / np.pi * (1 + 0.1034 * r2) ** -2.5
+        flats.append((rng.poisson(light) + rng.normal(0, 5.8, y.shape)) / 0.18)
+    found = gain_of(block_statistics(flats, 0.0), noise)
+    assert found.value == pytest.approx(0.18, rel=0.012) and found.error < 0.0015
