@@ -10,9 +10,9 @@ import numpy as np
 from alfosc_reduce_imaging.astrometry.fit import Fit, Stars, fit_map
 from alfosc_reduce_imaging.astrometry.pattern import Best, PatternMatch, best_match
 from alfosc_reduce_imaging.astrometry.pattern_check import Neighbours
-from alfosc_reduce_imaging.astrometry.pattern_limits import Limits
+from alfosc_reduce_imaging.astrometry.pattern_limits import Limits, as_complex
 from alfosc_reduce_imaging.astrometry.polynomials import Frame
-from alfosc_reduce_imaging.astrometry.tangent_plane import angles_of, as_points, axes_at, deproject, project
+from alfosc_reduce_imaging.astrometry.tangent_plane import axes_at, project
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 TOLERANCES = (3.0, 10.0)
 """Pixels that stars may lie off a linear map, tried in turn: the second is for wide fields with distortion."""
-ROUNDS = 8
+ROUNDS = 6
 """Of matching and fitting, at most."""
+CERTAIN = 30
+"""Stars from which on the scatter is known well enough to keep the radius small."""
 FEWEST = 4
 """Stars without which there is no solution."""
 
@@ -122,18 +124,16 @@ def solve(
     """
     frame = Frame(*start.middle, start.unit)
     pairs, place, radius = match.pairs, start.place, tolerance
-    for _ in range(ROUNDS):
+    for left in reversed(range(ROUNDS)):
         fit = fit_map(matched(detected, known, pairs, start.scale), frame, place, degree)
         place = fit.sky_map.ra, fit.sky_map.dec
-        spread = np.median(np.sum(fit.residuals**2, axis=1))
-        smallest = 0.5 * start.scale
-        radius = float(np.clip(5 * np.sqrt(spread), smallest, radius if len(pairs) > 30 else tolerance))
+        scatter = float(np.sqrt(np.median(np.sum(fit.residuals**2, axis=1))))
+        largest = radius if len(pairs) > CERTAIN else tolerance
+        radius = float(np.clip(5 * scatter, 0.5 * start.scale, largest))
         again = pairs_within(fit.sky_map, detected, known, radius)
-        if len(again) < FEWEST or np.array_equal(again, pairs):
+        if not left or len(again) < FEWEST or np.array_equal(again, pairs):
             break
         pairs = again
-    else:
-        fit = fit_map(matched(detected, known, pairs, start.scale), frame, place, degree)
     return Solution(fit, pairs, match)
 
 
@@ -147,11 +147,5 @@ def matched(detected: Detected, known: Known, pairs: NDArray[np.int64], scale: f
 def pairs_within(sky_map: SkyMap, detected: Detected, known: Known, radius: float) -> NDArray[np.int64]:
     """Return pairs (n, 2) of source and catalogue star within a radius (arc seconds), none used twice."""
     axes = axes_at(sky_map.ra, sky_map.dec)
-    near = Neighbours(as_points(project(known.directions, axes)))
-    return near.pairs(as_points(sky_map.plane(detected.x, detected.y)), radius)[0]
-
-
-def pointing_of(match: PatternMatch, start: Start) -> tuple[float, float]:
-    """Return right ascension and declination (degrees) that the vote gives the middle of the image."""
-    ra, dec = angles_of(deproject(match.offset[None, :], axes_at(*start.place)))
-    return float(ra[0]), float(dec[0])
+    near = Neighbours(as_complex(project(known.directions, axes)))
+    return near.pairs(as_complex(sky_map.plane(detected.x, detected.y)), radius)[0]

@@ -10,16 +10,17 @@ import numpy as np
 from alfosc_reduce_imaging.astrometry.matching import Detected, Known
 from alfosc_reduce_imaging.photometry.columns import numbers, truths
 from alfosc_reduce_imaging.photometry.sky_positions import at_epoch, julian_year
+from alfosc_reduce_imaging.sources.flags import UNSAFE, SourceFlag
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.table import Table
     from numpy.typing import NDArray
 
-UNSURE = 1 | 2 | 16 | 32 | 64
+UNSURE = int(UNSAFE | SourceFlag.BAD_FIT)
 """Source flags whose positions say little: at an edge, saturated, masked, badly fitted, a cosmic ray."""
-DISTURBED = 4 | 8
-"""Source flags of blends and neighbours."""
+DISTURBED = int(SourceFlag.BLENDED | SourceFlag.NEIGHBOUR | SourceFlag.NONLINEAR)
+"""Source flags of blends and neighbours, and of stars near saturation."""
 SHARE_UNSURE, SHARE_DISTURBED = 0.25, 0.05
 """Of the full width at half maximum: the position error added to such sources."""
 EXTENDED = 100.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 ARCSEC = np.pi / 180 / 3600
 
@@ -42,9 +42,3 @@ def angles_of(directions: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
     """Return right ascension (0 to 360) and declination in degrees of unit vectors (n, 3)."""
     x, y, z = directions.T
     return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
-
-
-def as_points(values: ArrayLike) -> NDArray[np.complex128]:
-    """Return points (n, 2) as complex numbers."""
-    points = np.asarray(values, np.float64)
-    return points[:, 0] + 1j * points[:, 1]
