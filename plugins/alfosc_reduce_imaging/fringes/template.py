@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FEWEST = 3
+BLUE = ("u", "U", "B", "g", "V")
 SIGNIFICANT, RELEVANT = 5.0, 0.001
 """Fringes are taken off if independent halves of the exposures agree on them by 5 sigma, and their root mean square is
 more than a thousandth of the sky."""
@@ -51,6 +52,8 @@ class Search:
         Of what they have in common.
     why_not
         Empty, or why there is no pattern.
+    few
+        Whether that is for want of pointings.
     """
 
     exposures: list[Exposure]
@@ -58,6 +61,7 @@ class Search:
     strength: float
     significance: float
     why_not: str = ""
+    few: bool = False
 
 
 class CombineFringes(Step):
@@ -79,7 +83,7 @@ class CombineFringes(Step):
         -------
         CCDData
             All zero, with ``FRINGED = F`` and the reason in ``FRNGWHY``, if there are too few exposures or pointings or
-            no fringes: `subtract_fringes` then leaves images as they are.
+            no fringes, or the band is a blue one: `subtract_fringes` then leaves images as they are.
 
         Raises
         ------
@@ -88,10 +92,11 @@ class CombineFringes(Step):
         """
         planes = planes_of(images, "fringes")
         check_filters(planes)
-        found = search([exposure_of(plane) for plane in planes])
+        found = search([exposure_of(plane) for plane in planes], str(planes[0].header.get("BAND", "")))
         header = _header(found)
         if found.why_not:
-            logger.warning("fringes: %s; images stay as they are.", found.why_not)
+            level = logging.WARNING if found.few else logging.INFO
+            logger.log(level, "fringes: %s; images stay as they are.", found.why_not)
             zero = np.zeros(planes[0].shape, np.float32)
             return make_image(zero, unit="", header=header, variance=zero)
         pattern = merged_pattern(found.exposures, found.scales)
@@ -118,21 +123,25 @@ class CombineFringes(Step):
         }
 
 
-def search(exposures: Sequence[Exposure]) -> Search:
+def search(exposures: Sequence[Exposure], band: str = "") -> Search:
     """Look for fringes that exposures have in common, and measure them in each.
 
     Parameters
     ----------
     exposures
         Of one field or several.
+    band
+        In the blue they are not even looked for.
     """
     lit = [one for one in exposures if np.isfinite(one.light).any() and one.level > 0]
     if not lit:
         raise DataError(f"fringes: none of the {len(exposures)} images has any sky; exclude them or disable the step")
+    if band in BLUE:
+        return Search(lit, [0.0] * len(lit), 0.0, 0.0, f"there are none in {band}, where silicon lets no light through")
     number = pointings(lit) if len(lit) >= FEWEST else len(lit)
     if number < FEWEST:
         found = f"only {number} different pointings are among the {len(lit)} exposures, and it takes {FEWEST}"
-        return Search(lit, [0.0] * len(lit), 0.0, 0.0, found)
+        return Search(lit, [0.0] * len(lit), 0.0, 0.0, found, few=True)
     kept, scales = disentangled(lit)
     strength, significance = held_in_common(kept, scales)
     why = ""
@@ -194,7 +203,7 @@ def _header(found: Search) -> Header:
     header["FRNGREL"] = (round(found.strength, 6), "fringes (root mean square) over the sky")
     header["FRNGSIG"] = (round(found.significance, 2), "[sigma] agreement of halves of the exposures")
     if found.why_not:
-        header["FRNGWHY"] = ("too few pointings" if not found.significance else "not significant", "why there are none")
+        header["FRNGWHY"] = ("too few pointings" if found.few else "not seen", "why there are none")
     return header
 
 

@@ -87,6 +87,7 @@ def uniform_maximum(image):
 
 
 def test_without_fringes_nothing_is_subtracted(exposures, caplog):
+    caplog.set_level("INFO")
     made = exposures(0.0)
     pattern = COMBINE(made.images)
     assert not pattern.meta["FRINGED"] and "no significant fringes" in caplog.text
@@ -195,3 +196,15 @@ def test_numbers_and_figures(exposures):
     assert SUBTRACT.quality(after, image=made.images[0], fringes=pattern)["fringes_subtracted"]
     assert [name for name, _ in COMBINE.figures(pattern, images=made.images)] == ["fringes"]
     assert [name for name, _ in SUBTRACT.figures(after, image=made.images[0])] == ["fringes"]
+
+
+def test_blue_images_are_not_searched(exposures, caplog):
+    import copy
+
+    caplog.set_level("INFO")
+    images = copy.deepcopy(exposures(0.05, number=3).images)
+    for image in images:
+        image.meta["BAND"] = "B"
+    pattern = COMBINE(images)
+    assert not pattern.meta["FRINGED"] and "there are none in B" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
