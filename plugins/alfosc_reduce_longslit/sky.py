@@ -80,6 +80,8 @@ class SubtractSky(Step):
         """Return the sky-subtracted frame and the sky; raises `DataError` if there is nothing to fit."""
         check_frame(image, wavelengths)
         other = _exposure_elsewhere(image, others)
+        if other is not None:
+            check_frame(other, wavelengths)
         rows = rows_of_windows(self.windows, image.header, len(image.data)) if self.windows else None
         degree = self.degree if rows is None else _supported(rows[rows_on_slit(image)], self.degree, image)
         header = image.header.copy()
@@ -173,11 +175,6 @@ def _exposure_elsewhere(image: CCDData, others: list[CCDData] | None) -> CCDData
             "%s: no other exposure points elsewhere by more than %g arcsec; the sky is modelled on the frame itself.",
             image.header.get("FILENAME", "frame"), MOVED,
         )  # fmt: skip
-    elif other.shape != image.shape:
-        raise DataError(
-            f"{image.header.get('FILENAME', 'this frame')}: {other.header.get('FILENAME', 'the other exposure')} has "
-            "another window or binning; let inputs.others match readout"
-        )
     return other
 
 

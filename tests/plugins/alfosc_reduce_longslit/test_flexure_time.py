@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from alfosc_reduce import get_instrument, get_step, load, save
 from alfosc_reduce.images import make_image
+from alfosc_reduce.testing import StepContract
 
 NY, NX = 40, 300
 STEP = get_step("correct_flexure")()
@@ -133,3 +134,11 @@ def test_a_night_that_drifts_is_followed_better_than_by_either_arc(tmp_path) -> 
     # Where the sky's lines tell, they find little left to do.
     moved = STEP(image, arcs[0], arcs).flexure.meta
     assert abs(moved["shift"]) < 0.03
+
+
+class TestWavelengthsBetweenArcs(StepContract):
+    step = STEP
+
+    def inputs(self):
+        before, after = arc(0.0, 58929.0), arc(0.6, 58929.0 + 2 * HOUR)
+        return {"image": blank(58929.0 + HOUR), "wavelengths": before, "around": [before, after]}

@@ -20,6 +20,7 @@ from alfosc_reduce import get_instrument
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import make_image, variance_of
 from alfosc_reduce.products import load, save
+from alfosc_reduce.testing import StepContract
 
 NY, NX, SCALE = 150, 600, 0.2138
 ALFOSC = get_instrument("alfosc")
@@ -189,3 +190,10 @@ def test_a_place_along_the_slit_is_not_meant_for_standards():
     assert np.median(TraceObjects(position="20 pix")(star).centres[0]) == pytest.approx(np.median(curve(60)), abs=0.5)
     target = scene(3000.0, 60.0, seed=15, FRAMEKND="object")
     assert np.median(TraceObjects(position="20 pix")(target).centres[0]) == pytest.approx(20, abs=0.5)
+
+
+class TestFaintObjectWithGuide(StepContract):
+    step = TraceObjects()
+
+    def inputs(self):
+        return {"image": scene(40.0, seed=20), "guide": GUIDE, "instrument": ALFOSC}

@@ -25,6 +25,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, usable, variance_of
 from alfosc_reduce.spectra import header_of, spectrum_variance
+from alfosc_reduce.testing import StepContract
 
 NY, NX, READ_NOISE, DISPERSION = 160, 600, 5.9, 3.3
 LINES = {5300: 40, 5577: 700, 5890: 200, 6300: 250, 6364: 90, 6520: 60, 6560: 50, 6864: 150}
@@ -220,5 +221,21 @@ def test_without_another_position_the_frame_is_modelled_by_itself(caplog):
 def test_an_exposure_of_another_window_is_refused():
     a, b = exposure(star(0, 50), 16), exposure(star(0, 50), 17, north=20.0)
     small = make_image(b.data[:80], unit="electron", header=b.header, variance=variance_of(b)[:80])
-    with pytest.raises(DataError, match="another window or binning"):
+    with pytest.raises(DataError, match="use an arc of the same window and binning"):
         SubtractSky()(a, solution(), [small])
+
+
+class TestAnotherExposureAsSky(StepContract):
+    step = SubtractSky()
+    damaged = ("image", "others")
+
+    def inputs(self):
+        other = exposure(star(1500, 110), 19, name="b.fits", minute=16, north=12.8)
+        return {"image": exposure(star(1500, 50), 18), "wavelengths": solution(), "others": [other]}
+
+
+class TestSkyFromWindows(StepContract):
+    step = SubtractSky(windows=("0 to 25 pix", "135 to 159 pix"))
+
+    def inputs(self):
+        return {"image": exposure(star(1500, 50), 20), "wavelengths": solution()}
