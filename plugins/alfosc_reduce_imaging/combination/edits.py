@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError, suggest
 from alfosc_reduce_imaging.combination.exposures import is_used
-from alfosc_reduce_imaging.registration.filelist import affine_of
+from alfosc_reduce_imaging.registration.filelist import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def with_edits(filelist: QTable | None, edited: QTable, path: Path) -> QTable:
         use[names.index(name)], weight[names.index(name)] = wanted, factor
     result["use"], result["weight"] = use, weight
     for row in result:
-        if row["use"] and not np.isfinite(affine_of(row).matrix).all():
+        if row["use"] and not np.isfinite(place_of(row).matrix).all():
             raise DataError(
                 f"{path}: {row['file']} cannot be used, for nobody knows where it lies ({row['reason']}); "
                 "set its use to false"

@@ -14,7 +14,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import mask_of
 from alfosc_reduce.products.image_hdus import clean_header
 from alfosc_reduce_imaging.combination.background import Sky, measure_sky, sampling_step
-from alfosc_reduce_imaging.registration.filelist import affine_of, plain
+from alfosc_reduce_imaging.registration.filelist import place_of, plain
 from alfosc_reduce_imaging.registration.star_lists import distinct
 from alfosc_reduce_imaging.stars.description import description
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-    from alfosc_reduce_imaging.registration.geometry import Affine
+    from alfosc_reduce_imaging.registration.geometry import PixelMap
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Exposure:
     variance: NDArray[Any] | None
     flags: NDArray[Any] | None
     header: Header
-    place: Affine
+    place: PixelMap
     scale: float
     offset: float
     weight: float
@@ -100,7 +100,12 @@ class Exposure:
     @property
     def magnification(self) -> float:
         """What one pixel of the frame is worth on the grid: the scale times frame pixels a reference pixel."""
-        return self.scale / self.place.area
+        return self.scale / self.area
+
+    @property
+    def area(self) -> float:
+        """Reference pixels a frame pixel, in the frame's middle."""
+        return self.place.area_at(*((n - 1) / 2 for n in self.size))
 
     @property
     def noise_weight(self) -> float:
@@ -192,7 +197,7 @@ def exposure_of(image: Frame, name: str, row: Any, *, sky: str) -> Exposure:
     offset = plain(row["zero_point_offset"])
     seconds, each = _seconds(image, name)
     return Exposure(
-        name, str(image.unit), image.data, image.variance, image.flags, image.header, affine_of(row),
+        name, str(image.unit), image.data, image.variance, image.flags, image.header, place_of(row),
         scale=10 ** (0.4 * offset) / each,
         offset=offset,
         weight=_weight(row),

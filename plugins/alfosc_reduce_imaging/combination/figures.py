@@ -9,7 +9,7 @@ import numpy as np
 from alfosc_reduce.images import usable
 from alfosc_reduce_imaging.combination.grid import Area, Grid, Outline, common_grid, coverage
 from alfosc_reduce_imaging.combination.header import NAME
-from alfosc_reduce_imaging.registration.filelist import affine_of
+from alfosc_reduce_imaging.registration.filelist import place_of
 from alfosc_reduce_imaging.registration.geometry import corners
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def outlines_of(filelist: QTable, image: CCDData) -> list[Outline]:
     if not {"nx", "ny", "xx", "dx"} <= set(filelist.colnames):
         return []
     rows = [row for row in filelist if str(row["file"])[:NAME] in used and row["nx"] > 0]
-    return [Outline(affine_of(row), (int(row["nx"]), int(row["ny"]))) for row in rows]
+    return [Outline(place_of(row), (int(row["nx"]), int(row["ny"]))) for row in rows]
 
 
 def figure_of_combination(image: CCDData, outlines: Sequence[Outline], area: Area) -> Figure:

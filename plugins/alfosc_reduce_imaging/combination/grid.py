@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce_imaging.registration.geometry import Affine, corners
+from alfosc_reduce_imaging.registration.geometry import PixelMap, corners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ LARGEST = 30000
 class Outline(NamedTuple):
     """Where a frame of size (nx, ny) lies: reference pixel from frame pixel."""
 
-    place: Affine
+    place: PixelMap
     size: tuple[int, int]
 
 
@@ -37,10 +37,9 @@ class Grid(NamedTuple):
     nx: int
     ny: int
 
-    def to_frame(self, place: Affine) -> Affine:
-        """Return where the grid's pixels (x, y) lie on a frame that `place` puts on the reference."""
-        back = place.inverse()
-        return Affine(back.matrix, back([[self.x0, self.y0]])[0])
+    def to_frame(self, outline: Exposure | Outline) -> PixelMap:
+        """Return where the grid's pixels (x, y) lie on a frame."""
+        return outline.place.inverse_over(outline.size).from_pixel(self.x0, self.y0)
 
 
 def common_grid(exposures: Sequence[Exposure | Outline], area: Area) -> Grid:
@@ -73,6 +72,6 @@ def coverage(exposures: Sequence[Exposure | Outline], grid: Grid, step: int) -> 
     points = np.column_stack([x.ravel(), y.ravel()])
     number = np.zeros(x.size, np.int16)
     for exposure in exposures:
-        there = grid.to_frame(exposure.place)(points)
+        there = grid.to_frame(exposure)(points)
         number += ((there >= 0) & (there <= np.array(exposure.size) - 1)).all(axis=1)
     return number.reshape(x.shape)

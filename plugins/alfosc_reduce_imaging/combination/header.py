@@ -128,7 +128,7 @@ def depth_gain(exposures: Sequence[Exposure], stack: Stack, noise: float) -> flo
         return 0.0
     # Objects only add variance, rims of the field have more: what is typical of the better half is of blank pixels.
     pixel = float(np.quantile(clean, 0.25))
-    best = min(one.sky_variance * one.scale**2 / one.place.area for one in exposures)
+    best = min(one.sky_variance * one.scale**2 / one.area for one in exposures)
     return float(1.25 * np.log10(max(best, 1e-30) / max(pixel * noise**2, 1e-30)))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce_imaging.combination.exposures import Exposure
     from alfosc_reduce_imaging.combination.grid import Grid
-    from alfosc_reduce_imaging.registration.geometry import Affine
+    from alfosc_reduce_imaging.registration.geometry import PixelMap
 
 Method = Literal["mean", "median", "clipped"]
 
@@ -73,7 +73,7 @@ def shared_noise(
     exposures: Sequence[Exposure], grid: Grid, method: Method, resampling: Resampling
 ) -> tuple[float, float]:
     """Return ``NOISECOR`` and ``NOISELEN`` of a combination, where all frames contribute."""
-    parts = [covariance_of(grid.to_frame(one.place), grid, resampling) for one in exposures]
+    parts = [covariance_of(grid.to_frame(one), grid, resampling) for one in exposures]
     if method == "median":
         rho = np.mean([part / part[LAGS, LAGS] for part in parts], axis=0)
         return correlation_cards(median_correlation(rho, len(parts)))
@@ -93,7 +93,7 @@ def median_correlation(rho: NDArray[np.float64], number: int) -> NDArray[np.floa
     return np.asarray(rho + share**0.8 * (limit - rho))
 
 
-def covariance_of(to_frame: Affine, grid: Grid, resampling: Resampling) -> NDArray[np.float64]:
+def covariance_of(to_frame: PixelMap, grid: Grid, resampling: Resampling) -> NDArray[np.float64]:
     """Return the covariance of neighbouring pixels of a resampled frame of variance 1, shape (2 LAGS + 1,) * 2."""
     if whole_shift(to_frame, grid):
         one = np.zeros(2 * LAGS + 1)

@@ -49,7 +49,7 @@ class Rejection:
     def of(cls, exposures: Sequence[Exposure], clip: float) -> Rejection:
         """Return the rejection for frames, from their noise and seeing."""
         noise = np.array([np.sqrt(one.sky_variance) * one.magnification for one in exposures], np.float32)
-        scales = np.array([1 / np.sqrt(one.place.area) for one in exposures])
+        scales = np.array([1 / np.sqrt(one.area) for one in exposures])
         widths = np.array([one.fwhm for one in exposures]) / scales
         typical = float(np.nanmedian(widths)) if np.isfinite(widths).any() else _WIDTH
         widths = np.where(np.isfinite(widths) & (widths > 0), widths, typical)

@@ -8,20 +8,20 @@ are filled from their neighbours before, and everything between pixels of which 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.combination.correlation import LAGS, autocovariance, box_weights, spline_weights
 from alfosc_reduce_imaging.combination.mending import mended, widened
+from alfosc_reduce_imaging.registration.geometry import PixelMap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce_imaging.combination.exposures import Exposure
     from alfosc_reduce_imaging.combination.grid import Grid
-    from alfosc_reduce_imaging.registration.geometry import Affine
 
 Resampling = Literal["interpolate", "conserve"]
 
@@ -45,13 +45,22 @@ class Layer(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A part of a frame, sky taken off, in rates; (row, column) = matrix . (row, column of the strip) + shift."""
+    """A part of a frame, sky taken off, in rates; `place` brings pixels (x, y) of the strip to it."""
 
     data: NDArray[np.float32]
     variance: NDArray[np.float32]
     flags: NDArray[np.int16]
-    matrix: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    place: PixelMap
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Row and column from row and column of the strip, where there is no bend."""
+        return self.place.matrix[::-1, ::-1]
+
+    @property
+    def shift(self) -> NDArray[np.float64]:
+        """Row and column of the first pixel of the strip."""
+        return self.place.offset[::-1]
 
 
 def layer_of(exposure: Exposure, grid: Grid, rows: slice, method: Resampling) -> Layer:
@@ -72,7 +81,7 @@ def layer_of(exposure: Exposure, grid: Grid, rows: slice, method: Resampling) ->
         Flagged ``OUTSIDE_DETECTOR`` where the frame does not reach.
     """
     shape = (rows.stop - rows.start, grid.nx)
-    to_frame = grid.to_frame(exposure.place)
+    to_frame = grid.to_frame(exposure)
     whole = whole_shift(to_frame, grid)
     cut = _cut(exposure, to_frame, rows, grid, 0 if whole else MARGIN)
     if cut is None:
@@ -80,15 +89,20 @@ def layer_of(exposure: Exposure, grid: Grid, rows: slice, method: Resampling) ->
         return Layer(np.zeros(shape, np.float32), np.zeros(shape, np.float32), outside)
     if whole:
         return _moved(cut, shape)
-    if np.abs(to_frame.matrix - np.eye(2)).max() * max(grid.nx, grid.ny) < WHOLE:
+    if turning(to_frame, grid) < WHOLE:
         return _slid(cut, shape, method)
     return _interpolated(cut, shape) if method == "interpolate" else _shared_out(cut, shape)
 
 
-def whole_shift(to_frame: Affine, grid: Grid) -> bool:
+def whole_shift(to_frame: PixelMap, grid: Grid) -> bool:
     """Say whether a frame's pixels are the grid's, moved by whole pixels."""
-    turned = np.abs(to_frame.matrix - np.eye(2)).max() * max(grid.nx, grid.ny)
-    return bool(turned < WHOLE and np.abs(to_frame.offset - np.round(to_frame.offset)).max() < WHOLE)
+    return bool(turning(to_frame, grid) < WHOLE and np.abs(to_frame.offset - np.round(to_frame.offset)).max() < WHOLE)
+
+
+def turning(to_frame: PixelMap, grid: Grid) -> float:
+    """Return how many pixels, at most, a map moves pixels of the grid against each other."""
+    reach = max(grid.nx, grid.ny)
+    return float(np.abs(to_frame.matrix - np.eye(2)).max() * reach + np.abs(to_frame.bend).max() * reach**2)
 
 
 @cache
@@ -98,9 +112,9 @@ def _table(method: Resampling) -> NDArray[np.float32]:
     return autocovariance(weights((np.arange(_PHASES) + 0.5) / _PHASES))[:, LAGS].astype(np.float32)
 
 
-def _cut(exposure: Exposure, to_frame: Affine, rows: slice, grid: Grid, margin: int) -> Cut | None:
+def _cut(exposure: Exposure, to_frame: PixelMap, rows: slice, grid: Grid, margin: int) -> Cut | None:
     """Return the part of a frame that a strip needs; None if the strip lies off the frame."""
-    ends = to_frame([(x, y) for x in (0, grid.nx - 1) for y in (rows.start, rows.stop - 1)])
+    ends = to_frame([(x, y) for x in (0, grid.nx / 2, grid.nx - 1) for y in (rows.start, rows.stop - 1)])
     low = np.maximum(np.floor(ends.min(axis=0) + 0.5).astype(int) - margin, 0)
     high = np.minimum(np.ceil(ends.max(axis=0) - 0.5).astype(int) + margin + 1, exposure.size)
     if (high - low < 1).any():
@@ -117,8 +131,8 @@ def _cut(exposure: Exposure, to_frame: Affine, rows: slice, grid: Grid, margin: 
         flags[strange] |= np.int16(Flag.NOT_FINITE)
         data[strange] = 0
         variance[strange] = 0
-    start = to_frame([[0, rows.start]])[0] - low
-    return Cut(data, variance, flags, to_frame.matrix[::-1, ::-1], start[::-1])
+    start = to_frame.from_pixel(0, rows.start)
+    return Cut(data, variance, flags, start._replace(offset=start.offset - low))
 
 
 def _moved(cut: Cut, shape: tuple[int, int]) -> Layer:
@@ -153,7 +167,7 @@ def _slid(cut: Cut, shape: tuple[int, int], method: Resampling) -> Layer:
         after = np.pad(flags, end, constant_values=np.int16(Flag.OUTSIDE_DETECTOR))
         flags = flags | (after[1:] if axis == 0 else after[:, 1:])
     variance *= _noise(cut, shape, method)
-    return _moved(Cut(data, variance, flags, cut.matrix, start), shape)
+    return _moved(Cut(data, variance, flags, PixelMap(np.eye(2), start[::-1])), shape)
 
 
 def _interpolated(cut: Cut, shape: tuple[int, int]) -> Layer:
@@ -173,7 +187,7 @@ def _shared_out(cut: Cut, shape: tuple[int, int]) -> Layer:
     from alfosc_reduce_imaging.combination.conservation import share_out
 
     smooth, spread = mended(cut.data, cut.flags), mended(cut.variance, cut.flags)
-    data = share_out(smooth, cut.matrix, cut.shift, shape)
+    data = share_out(smooth, cut.place, shape)
     reach = int(np.ceil(np.abs(cut.matrix).sum(axis=1).max() - _SLIVER)) + 1
     variance = np.maximum(_sampled(spread, cut, shape, order=1), 0) * _noise(cut, shape, "conserve")
     return Layer(data, variance, _flags(cut.flags, cut, shape, reach))
@@ -182,16 +196,14 @@ def _shared_out(cut: Cut, shape: tuple[int, int]) -> Layer:
 def _noise(cut: Cut, shape: tuple[int, int], method: Resampling) -> NDArray[np.float32] | np.float32:
     """Return by what interpolation changes the variance of each pixel of a strip."""
     table = _table(method)
-    turn = cut.matrix - np.eye(2)
-    if np.abs(turn).max() * max(shape) < WHOLE:
+    bend, turn = np.abs(cut.place.bend).max() * max(shape), np.abs(cut.matrix - np.eye(2)).max()
+    if (turn + bend) * max(shape) < WHOLE:
         return np.float32(table[_index(cut.shift)].prod())
     # Fractions of a pixel change slowly where frames are hardly turned: one of each 8 x 8 pixels tells.
-    block = 8 if np.abs(turn).max() < _SLOW else 1
+    block = 8 if turn + 2 * bend < _SLOW else 1
     y, x = (np.arange(0, n, block) + (block - 1) / 2 for n in shape)
-    along = [
-        table[_index(row[0] * y[:, None] + row[1] * x + start)] for row, start in zip(turn, cut.shift, strict=True)
-    ]
-    factor = along[0] * along[1]
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    factor = table[_index(cut.place(points) - points)].prod(axis=1).reshape(len(y), len(x))
     return np.asarray(factor.repeat(block, axis=0).repeat(block, axis=1)[: shape[0], : shape[1]])
 
 
@@ -200,38 +212,40 @@ def _index(place: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _sampled(values: NDArray[np.float32], cut: Cut, shape: tuple[int, int], *, order: int) -> NDArray[np.float32]:
-    from scipy.ndimage import affine_transform
+    return np.asarray(_taken(values, cut, 0.0, shape, order=order, output=np.float32, mode="mirror"))
 
-    return np.asarray(
-        affine_transform(
-            values,
-            cut.matrix,
-            cut.shift,
-            output_shape=shape,
-            output=np.float32,
-            order=order,
-            prefilter=False,
-            mode="mirror",
+
+def _taken(values: NDArray[Any], cut: Cut, further: float, shape: tuple[int, int], **how: Any) -> NDArray[Any]:
+    """Return values at the places of a strip's pixels, `further` to the upper right in the array of values."""
+    from scipy.ndimage import affine_transform, map_coordinates
+
+    if not cut.place.bend.any():
+        return np.asarray(
+            affine_transform(values, cut.matrix, cut.shift + further, output_shape=shape, prefilter=False, **how)
         )
-    )
+    return np.asarray(map_coordinates(values, _places(cut.place, shape) + further, prefilter=False, **how))
+
+
+def _places(place: PixelMap, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return row and column of each pixel of a strip, shape (2, rows, columns)."""
+    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])
+    found = np.empty((2, *shape))
+    for axis in (0, 1):
+        (a, b), c, (xx, xy, yy) = place.matrix[axis], place.offset[axis], place.bend[axis]
+        found[1 - axis] = (a * x + xx * x * x) + (b * y + yy * y * y + c) + (xy * x) * y
+    return found
 
 
 def _flags(flags: NDArray[np.int16], cut: Cut, shape: tuple[int, int], reach: int) -> NDArray[np.int16]:
     """Return for each pixel of a strip the flags of all frame pixels within its reach, 2 between two of them."""
-    from scipy.ndimage import affine_transform
-
     joined = np.pad(flags, reach, constant_values=np.int16(Flag.OUTSIDE_DETECTOR))
     for axis in (0, 1):
         size = joined.shape[axis] - reach + 1
         joined = np.bitwise_or.reduce([_part(joined, k, size, axis) for k in range(reach)])
     # The joined pixel is the one whose middle is nearest.
-    start = cut.shift + reach - 0.5 * (reach - 1)
-    return np.asarray(
-        affine_transform(
-            joined, cut.matrix, start, output_shape=shape, output=np.int16, order=0, mode="constant",
-            cval=int(Flag.OUTSIDE_DETECTOR), prefilter=False,
-        )
-    )  # fmt: skip
+    outside = int(Flag.OUTSIDE_DETECTOR)
+    further = reach - 0.5 * (reach - 1)
+    return np.asarray(_taken(joined, cut, further, shape, order=0, output=np.int16, mode="constant", cval=outside))
 
 
 def _part(array: NDArray[np.int16], start: int, size: int, axis: int) -> NDArray[np.int16]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from alfosc_reduce_imaging.astrometry.pattern import match_pattern
 from alfosc_reduce_imaging.registration.fitting import Fit, fit_map
-from alfosc_reduce_imaging.registration.geometry import Affine, similarity
+from alfosc_reduce_imaging.registration.geometry import PixelMap, similarity
 from alfosc_reduce_imaging.registration.health import FEWEST
 from alfosc_reduce_imaging.registration.star_lists import StarList
 from alfosc_reduce_imaging.registration.transparency import Offset, zero_point_offset
@@ -25,13 +25,14 @@ _ROUNDS = 4
 
 
 class Targets(NamedTuple):
-    """Stars to lay others on: positions (n, 2), their errors, rates and their errors (n,), and which are clean."""
+    """Stars to lay others on: positions (n, 2), errors, rates, their errors (n,), which are clean, which stars."""
 
     xy: NDArray[np.float64]
     error: NDArray[np.float64]
     rate: NDArray[np.float64]
     rate_error: NDArray[np.float64]
     clean: NDArray[np.bool_]
+    point: NDArray[np.bool_]
 
 
 class Alignment(NamedTuple):
@@ -39,24 +40,27 @@ class Alignment(NamedTuple):
 
     Attributes
     ----------
-    affine
+    place
         Reference pixel from frame pixel.
     kind
-        Of the map: ``shift``, ``similarity``, ``affine``.
+        Of the map, see `fit_map`.
     matched
         Stars that agree with it.
     rms
-        Of their distances, in one coordinate, pixels.
+        Of their distances, in one coordinate, weighted, pixels.
+    error
+        Of the map, in one coordinate, pixels.
     places, residuals
         Where the pairs lie in the reference and by how much the frame misses them, shape (n, 2).
     offset
         Magnitudes by which its stars are fainter.
     """
 
-    affine: Affine
+    place: PixelMap
     kind: str
     matched: int
     rms: float
+    error: float
     places: NDArray[np.float64]
     residuals: NDArray[np.float64]
     offset: Offset
@@ -64,10 +68,10 @@ class Alignment(NamedTuple):
 
 def targets_of(frame: StarList) -> Targets:
     """Return the stars of a frame as targets."""
-    return Targets(frame.xy, frame.error, frame.rate, frame.rate_error, frame.clean)
+    return Targets(frame.xy, frame.error, frame.rate, frame.rate_error, frame.clean, frame.point)
 
 
-def find_place(frame: StarList, target: StarList) -> Affine | None:
+def find_place(frame: StarList, target: StarList) -> PixelMap | None:
     """Return where a frame lies on another; None where its stars do not tell.
 
     The first guess is that of the headers, if both have a WCS. It is believed to a minute of arc; then the same
@@ -79,11 +83,11 @@ def find_place(frame: StarList, target: StarList) -> Affine | None:
             tolerance=TOLERANCE, max_shift=shift, max_rotation=rotation, max_scale=scale,
         )  # fmt: skip
         if found is not None:
-            return Affine(found.matrix, found.offset).after(guess)
+            return PixelMap(found.matrix, found.offset).after(guess)
     return None
 
 
-def _searches(frame: StarList, target: StarList) -> Iterator[tuple[Affine, float, float, float]]:
+def _searches(frame: StarList, target: StarList) -> Iterator[tuple[PixelMap, float, float, float]]:
     """Yield first guesses, each with how far it may be wrong: pixels, radians, fraction of the scale."""
     field = 1.5 * max(_extent(frame), _extent(target))
     guess = guess_from_headers(frame, target)
@@ -98,7 +102,7 @@ def _extent(frame: StarList) -> float:
     return float(max(*frame.size, *np.ptp(frame.xy, axis=0), 1.0))
 
 
-def guess_from_headers(frame: StarList, target: StarList) -> Affine | None:
+def guess_from_headers(frame: StarList, target: StarList) -> PixelMap | None:
     """Return where the WCS of both frames put one on the other; None if either has none."""
     own, other = frame.sky_map(), target.sky_map()
     if own is None or other is None:
@@ -110,10 +114,10 @@ def guess_from_headers(frame: StarList, target: StarList) -> Affine | None:
     if not np.isfinite(there).all():
         return None
     matrix = ((there[1:] - there[0]) / arm).T
-    return Affine(matrix, there[0] - matrix @ middle)
+    return PixelMap(matrix, there[0] - matrix @ middle)
 
 
-def refine(frame: StarList, targets: Targets, guess: Affine) -> Alignment | None:
+def refine(frame: StarList, targets: Targets, guess: PixelMap) -> Alignment | None:
     """Return the best map near `guess`; None if fewer than `FEWEST` stars agree on it.
 
     Parameters
@@ -127,16 +131,16 @@ def refine(frame: StarList, targets: Targets, guess: Affine) -> Alignment | None
     """
     own = _clean_or_all(frame.clean)
     other = _clean_or_all(targets.clean)
-    affine, radius = guess, TOLERANCE
+    place, radius = guess, TOLERANCE
     found: tuple[Fit, NDArray[np.int64], NDArray[np.int64]] | None = None
     for _ in range(_ROUNDS):
-        a, b = _pairs(affine(frame.xy[own]), targets.xy[other], radius)
+        a, b = _pairs(place(frame.xy[own]), targets.xy[other], radius)
         if len(a) < FEWEST:
             return None
         i, j = own[a], other[b]
         fit = fit_map(frame.xy[i], targets.xy[j], np.hypot(frame.error[i], targets.error[j]))
-        affine, found = fit.affine, (fit, i, j)
-        radius = float(np.clip(5 * fit.rms, _NEAREST, radius))
+        place, found = fit.place, (fit, i, j)
+        radius = float(np.clip(5 * np.median(fit.errors), _NEAREST, radius))
     return _alignment(frame, targets, *found) if found is not None and found[0].kept.sum() >= FEWEST else None
 
 
@@ -150,9 +154,14 @@ def _alignment(
 ) -> Alignment:
     i, j = own[fit.kept], other[fit.kept]
     clean = frame.clean[i] & targets.clean[j]
-    a, b = (i[clean], j[clean]) if clean.any() else (i, j)
+    # Galaxies lose more or less light than stars as the seeing changes.
+    points = clean & frame.point[i] & targets.point[j]
+    best = next(some for some in (points, clean, fit.kept[fit.kept]) if some.sum() >= min(FEWEST, len(some)))
+    a, b = i[best], j[best]
     offset = zero_point_offset(frame.rate[a], frame.rate_error[a], targets.rate[b], targets.rate_error[b])
-    return Alignment(fit.affine, fit.kind, int(fit.kept.sum()), fit.rms, targets.xy[j], fit.residuals[fit.kept], offset)
+    return Alignment(
+        fit.place, fit.kind, int(fit.kept.sum()), fit.rms, fit.error, targets.xy[j], fit.residuals[fit.kept], offset
+    )
 
 
 def _pairs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from alfosc_reduce_imaging.registration.alignment import Alignment, Targets, find_place, refine, targets_of
-from alfosc_reduce_imaging.registration.geometry import IDENTITY, Affine, overlap
+from alfosc_reduce_imaging.registration.geometry import IDENTITY, PixelMap, overlap
 from alfosc_reduce_imaging.registration.star_lists import StarList
 from alfosc_reduce_imaging.registration.transparency import Offset
 
@@ -48,8 +48,8 @@ def lay_out(frames: Mapping[int, StarList]) -> Field:
     """
     rough = _largest_group(frames)
     reference = best_frame(frames, rough)
-    back = rough[reference].affine.inverse()
-    guesses = {i: back.after(found.affine) for i, found in rough.items()}
+    back = rough[reference].place.inverse()
+    guesses = {i: back.after(found.place) for i, found in rough.items()}
     return Field(reference, _refined(frames, reference, guesses))
 
 
@@ -90,7 +90,7 @@ def _by_detour(frames: Mapping[int, StarList], laid: dict[int, Alignment], i: in
                 float(np.hypot(found.offset.error, before.offset.error)),
                 found.offset.stars,
             )
-            return found._replace(affine=before.affine.after(found.affine), offset=total)
+            return found._replace(place=before.place.after(found.place), offset=total)
     return None
 
 
@@ -112,17 +112,17 @@ def shared(frames: Mapping[int, StarList], laid: Mapping[int, Alignment], i: int
     """Return which part of a frame the others cover, on average (1 if sizes are not known)."""
     if not all(frames[k].size[0] for k in laid) or len(laid) == 1:
         return 1.0
-    parts = [overlap(laid[i].affine, frames[i].size, laid[k].affine, frames[k].size) for k in laid if k != i]
+    parts = [overlap(laid[i].place, frames[i].size, laid[k].place, frames[k].size) for k in laid if k != i]
     return float(np.mean(parts))
 
 
 def itself(frame: StarList) -> Alignment:
     """Return the alignment of the reference with itself."""
     none = np.empty((0, 2))
-    return Alignment(IDENTITY, "shift", len(frame), 0.0, none, none, Offset(0.0, 0.0, len(frame)))
+    return Alignment(IDENTITY, "shift", len(frame), 0.0, 0.0, none, none, Offset(0.0, 0.0, len(frame)))
 
 
-def _refined(frames: Mapping[int, StarList], reference: int, guesses: Mapping[int, Affine]) -> dict[int, Alignment]:
+def _refined(frames: Mapping[int, StarList], reference: int, guesses: Mapping[int, PixelMap]) -> dict[int, Alignment]:
     """Lay frames on the reference itself; those that share too little with it on all the others."""
     targets = targets_of(frames[reference])
     laid = {reference: itself(frames[reference])}
@@ -152,11 +152,12 @@ def _all_stars(frames: Mapping[int, StarList], laid: Mapping[int, Alignment], re
 def _joined(known: Targets, frame: StarList, found: Alignment) -> Targets:
     from scipy.spatial import cKDTree
 
-    places = found.affine(frame.xy)
+    places = found.place(frame.xy)
     distance, _ = cKDTree(known.xy).query(places, distance_upper_bound=_APART)
     new = ~np.isfinite(distance)
     gain = 10 ** (0.4 * found.offset.value)
     parts: Sequence[np.ndarray] = (
         places[new], frame.error[new], gain * frame.rate[new], gain * frame.rate_error[new], frame.clean[new],
+        frame.point[new],
     )  # fmt: skip
     return Targets(*(np.concatenate(pair) for pair in zip(known, parts, strict=True)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce_imaging.registration.alignment import Alignment, refine, targets_of
-from alfosc_reduce_imaging.registration.filelist import affine_of
+from alfosc_reduce_imaging.registration.filelist import place_of
 from alfosc_reduce_imaging.registration.geometry import corners
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def residuals_figure(filelist: QTable, frames: Sequence[StarList]) -> Figure:
     reference = str(filelist.meta["REFERENCE"])
     target = targets_of(next(frame for frame in frames if frame.name == reference))
     used = [int(i) for i in np.flatnonzero(np.asarray(filelist["use"], bool))]
-    found = {i: refine(frames[i], target, affine_of(filelist[i])) for i in used if frames[i].name != reference}
+    found = {i: refine(frames[i], target, place_of(filelist[i])) for i in used if frames[i].name != reference}
     _draw_field(field, filelist, used, found)
     _draw_scatter(scatter, filelist, found)
     number = f"{len(used)} of {len(filelist)} frames"
@@ -56,7 +56,7 @@ def _title(filelist: QTable) -> str:
 
 def _draw_field(axes: Axes, filelist: QTable, used: Sequence[int], found: dict[int, Alignment | None]) -> None:
     for i in used:
-        outline = affine_of(filelist[i])(corners(int(filelist["nx"][i]), int(filelist["ny"][i])))
+        outline = place_of(filelist[i])(corners(int(filelist["nx"][i]), int(filelist["ny"][i])))
         axes.plot(*np.vstack([outline, outline[:1]]).T, "-", lw=0.6, color="0.5")
     pairs = [(k, one) for k, one in found.items() if one is not None and len(one.places)]
     largest = max((one.rms for _, one in pairs), default=0.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
-from alfosc_reduce_imaging.registration.geometry import Affine
+from alfosc_reduce_imaging.registration.geometry import PixelMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +26,9 @@ def make_filelist(frames: Sequence[StarList], reasons: Sequence[str], field: Fie
 
     Columns: ``file``, ``use``, ``reason``, ``weight`` (a factor to be edited), ``seeing``, ``fwhm`` (pixels),
     ``ellipticity``, ``sky``, ``exposure_time``, ``zero_point_offset`` (magnitudes fainter than the reference) and
-    ``zero_point_error``, ``matched``, ``rms`` (pixels), ``xx xy yx yy dx dy`` (reference pixel = matrix . frame pixel
-    + shift), ``nx``, ``ny``.
+    ``zero_point_error``, ``matched``, ``rms`` (pixels), ``map_error`` (pixels), ``xx xy yx yy dx dy`` and ``bend``
+    (reference pixel = matrix . frame pixel + shift + bend . (x^2, x y, y^2), the bend as three numbers for x, three for
+    y), ``nx``, ``ny``.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def make_filelist(frames: Sequence[StarList], reasons: Sequence[str], field: Fie
     rows = [_row(*one) for one in zip(frames, reasons, found, strict=True)]
     table = QTable({name: [row[name] for row in rows] for name in rows[0]})
     units = {"seeing": u.arcsec, "fwhm": u.pix, "exposure_time": u.s, "zero_point_offset": u.mag,
-             "zero_point_error": u.mag, "rms": u.pix, "dx": u.pix, "dy": u.pix}  # fmt: skip
+             "zero_point_error": u.mag, "rms": u.pix, "map_error": u.pix, "dx": u.pix, "dy": u.pix}  # fmt: skip
     sky = next((frame.unit for frame in frames if frame.unit), "")
     if sky:
         units["sky"] = u.Unit(sky) / u.pix
@@ -56,8 +57,8 @@ def make_filelist(frames: Sequence[StarList], reasons: Sequence[str], field: Fie
 
 
 def _row(frame: StarList, reason: str, found: Alignment | None) -> dict[str, Any]:
-    matrix = found.affine.matrix if found else np.full((2, 2), NAN)
-    shift = found.affine.offset if found else np.full(2, NAN)
+    matrix = found.place.matrix if found else np.full((2, 2), NAN)
+    shift = found.place.offset if found else np.full(2, NAN)
     return {
         "file": frame.name,
         "use": not reason,
@@ -72,21 +73,27 @@ def _row(frame: StarList, reason: str, found: Alignment | None) -> dict[str, Any
         "zero_point_error": found.offset.error if found else NAN,
         "matched": found.matched if found else 0,
         "rms": found.rms if found else NAN,
+        "map_error": found.error if found else NAN,
         "xx": float(matrix[0, 0]),
         "xy": float(matrix[0, 1]),
         "yx": float(matrix[1, 0]),
         "yy": float(matrix[1, 1]),
         "dx": float(shift[0]),
         "dy": float(shift[1]),
+        "bend": found.place.bend.ravel() if found else np.full(6, NAN),
         "nx": frame.size[0],
         "ny": frame.size[1],
     }
 
 
-def affine_of(row: Row | Mapping[str, Any]) -> Affine:
+def place_of(row: Row | Mapping[str, Any]) -> PixelMap:
     """Return the map of a row: reference pixel from frame pixel."""
     numbers = [plain(row[name]) for name in ("xx", "xy", "yx", "yy", "dx", "dy")]
-    return Affine(np.array(numbers[:4]).reshape(2, 2), np.array(numbers[4:]))
+    matrix, offset = np.array(numbers[:4]).reshape(2, 2), np.array(numbers[4:])
+    names = row.colnames if hasattr(row, "colnames") else row
+    if "bend" not in names:
+        return PixelMap(matrix, offset)
+    return PixelMap(matrix, offset, np.array(row["bend"], np.float64).reshape(2, 3))
 
 
 def plain(value: Any) -> float:

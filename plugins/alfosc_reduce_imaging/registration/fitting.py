@@ -1,4 +1,4 @@
-"""The map through pairs of stars: a shift, a similarity or an affine map, whichever the stars ask for."""
+"""The map through pairs of stars: a shift, a similarity, an affine or a bent map, whichever the stars ask for."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.registration.geometry import Affine
+from alfosc_reduce_imaging.registration.geometry import PixelMap, fit_quadratic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AFFINE = 15
 """Pairs from which on an affine map is considered."""
+QUADRATIC = 30
+"""Pairs from which on one is that bends as well."""
 SIMILARITY = 3
 """Pairs from which on a rotation and a scale are."""
 _CLIP = 4.0
 _ROUNDS = 4
-_PARAMETERS = {"shift": 2, "similarity": 4, "affine": 6}
+_PARAMETERS = {"shift": 2, "similarity": 4, "affine": 6, "quadratic": 12}
 
 
 class Fit(NamedTuple):
@@ -25,25 +27,34 @@ class Fit(NamedTuple):
 
     Attributes
     ----------
-    affine
+    place
         The map.
     kind
-        ``shift``, ``similarity`` or ``affine``.
+        ``shift``, ``similarity``, ``affine`` or ``quadratic``.
     kept
         True for the pairs that agree with it, shape (n,).
     residuals
         Target - map(point), shape (n, 2).
+    errors
+        Of the differences, with what the stars scatter beyond the errors given, shape (n,).
     """
 
-    affine: Affine
+    place: PixelMap
     kind: str
     kept: NDArray[np.bool_]
     residuals: NDArray[np.float64]
+    errors: NDArray[np.float64]
 
     @property
     def rms(self) -> float:
-        """Root mean square distance of the pairs that agree, in one coordinate."""
-        return float(np.sqrt(np.mean(self.residuals[self.kept] ** 2))) if self.kept.any() else 0.0
+        """Weighted root mean square distance of the pairs that agree, in one coordinate."""
+        weights = self.kept / self.errors**2
+        return float(np.sqrt(0.5 * np.sum(weights[:, None] * self.residuals**2) / max(weights.sum(), 1e-30)))
+
+    @property
+    def error(self) -> float:
+        """Error of the map in one coordinate, typical of where the stars are."""
+        return float(np.sqrt(0.5 * _PARAMETERS[self.kind] / max(float(np.sum(self.kept / self.errors**2)), 1e-30)))
 
 
 def fit_map(points: NDArray[np.float64], targets: NDArray[np.float64], errors: NDArray[np.float64]) -> Fit:
@@ -59,24 +70,30 @@ def fit_map(points: NDArray[np.float64], targets: NDArray[np.float64], errors: N
     errors
         Of the difference in one coordinate, shape (n,); their ratios matter.
     """
-    kinds = [kind for kind, fewest in (("shift", 1), ("similarity", SIMILARITY), ("affine", AFFINE))
-             if len(points) >= fewest]  # fmt: skip
+    fewest = {"shift": 1, "similarity": SIMILARITY, "affine": AFFINE, "quadratic": QUADRATIC}
+    kinds = [kind for kind in _PARAMETERS if len(points) >= fewest[kind]]
     fullest = _clipped(points, targets, errors, kinds[-1])
-    fits = {kind: _solve(points, targets, errors, fullest.kept, kind) for kind in kinds[:-1]} | {kinds[-1]: fullest}
-    variance = _reduced(fullest, errors)
+    errors = np.hypot(errors, _beyond(fullest))
+    fits = {kind: _solve(points, targets, errors, fullest.kept, kind) for kind in kinds}
     number = 2 * int(fullest.kept.sum())
 
     def cost(kind: str) -> float:
         chi2 = float(np.sum((fits[kind].residuals / errors[:, None])[fullest.kept] ** 2))
-        return chi2 / variance + _PARAMETERS[kind] * float(np.log(max(number, 3)))
+        return chi2 + _PARAMETERS[kind] * float(np.log(max(number, 3)))
 
     return _clipped(points, targets, errors, min(kinds, key=cost))
 
 
-def _reduced(fit: Fit, errors: NDArray[np.float64]) -> float:
-    """Return the squared pull of the pairs; at least that of errors which cannot be smaller than rounding."""
-    pulls = (fit.residuals / errors[:, None])[fit.kept]
-    return max(float(np.sum(pulls**2)) / max(pulls.size - _PARAMETERS[fit.kind], 1), 1e-4)
+def _beyond(fit: Fit) -> float:
+    """Return by how much pairs scatter beyond their errors: with it, each weighs as much as it is worth."""
+    squares = np.sum(fit.residuals[fit.kept] ** 2, axis=1)
+    variances = fit.errors[fit.kept] ** 2
+    freedom = max(2 * len(squares) - _PARAMETERS[fit.kind], 1)
+    low, high = 0.0, float(squares.max(initial=0.0)) + 1e-12
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if np.sum(squares / (variances + middle)) > freedom else (low, middle)
+    return float(np.sqrt(low))
 
 
 def _clipped(points: NDArray[np.float64], targets: NDArray[np.float64], errors: NDArray[np.float64], kind: str) -> Fit:
@@ -104,11 +121,14 @@ def _solve(
     matrix: NDArray[np.float64] = np.eye(2)
     if kind == "similarity":
         matrix = _similarity(arm, targets - goal, weights)
+    elif kind == "quadratic":
+        place = fit_quadratic(points, targets, weights)
+        return Fit(place, kind, kept, targets - place(points), errors)
     elif kind == "affine":
         root = np.sqrt(weights)[:, None]
         matrix = np.asarray(np.linalg.lstsq(arm * root, (targets - goal) * root, rcond=None)[0].T, np.float64)
-    affine = Affine(matrix, goal - matrix @ centre)
-    return Fit(affine, kind, kept, targets - affine(points))
+    place = PixelMap(matrix, goal - matrix @ centre)
+    return Fit(place, kind, kept, targets - place(points), errors)
 
 
 def _similarity(

@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.registration.field import Field, lay_out
-from alfosc_reduce_imaging.registration.filelist import affine_of, make_filelist
+from alfosc_reduce_imaging.registration.filelist import make_filelist, place_of
 from alfosc_reduce_imaging.registration.health import unfit
 from alfosc_reduce_imaging.registration.star_lists import star_lists
 
@@ -78,7 +78,7 @@ class RegisterImages(Step):
             "registration_worst_rms_pixels": _or_none(np.max(others["rms"].value)) if len(others) else None,
             "fewest_matched": int(np.min(others["matched"])) if len(others) else None,
             "largest_shift_pixels": largest_shift(used),
-            "largest_rotation_degrees": max(abs(affine_of(row).rotation) for row in used),
+            "largest_rotation_degrees": max(abs(place_of(row).rotation) for row in used),
             "seeing_arcsec": _or_none(np.median(seeing)),
             "seeing_best_arcsec": _or_none(np.min(seeing)),
             "seeing_worst_arcsec": _or_none(np.max(seeing)),
@@ -89,7 +89,7 @@ class RegisterImages(Step):
 def largest_shift(used: QTable) -> float:
     """Return the largest distance (pixels) by which the middle of a used frame lies off its place in the reference."""
     middles = [(np.array([row["nx"], row["ny"]]) - 1) / 2 for row in used]
-    return max(float(np.hypot(*(affine_of(row)(middle) - middle))) for row, middle in zip(used, middles, strict=True))
+    return max(float(np.hypot(*(place_of(row)(middle) - middle))) for row, middle in zip(used, middles, strict=True))
 
 
 def _with_lost(frames: Sequence[StarList], reasons: Sequence[str], field: Field) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import NDArray
 
-_POSITION_FLOOR = 0.01
+_POSITION_FLOOR = 0.005
 """Pixels: no star of a real frame is known better, whatever its signal."""
 _UNFIT = int(Flag.SATURATED | Flag.BAD_PIXEL | Flag.COSMIC_RAY | Flag.OUTSIDE_FIELD | Flag.NOT_FINITE)
 
@@ -33,11 +33,11 @@ class StarList:
     xy, error
         Positions, shape (n, 2), and their error in one coordinate, shape (n,), pixels.
     rate, rate_error
-        Flux a second and its error, shape (n,).
+        Flux a second and its error, of all the light of a star if the table says of which part it is, shape (n,).
     clean
         True where no pixel of the core is saturated or masked, shape (n,).
-    angle
-        Of the longer axis, radians, shape (n,).
+    point
+        True for stars (all, if the table does not say what is one), shape (n,).
     fwhm, ellipticity
         Of the frame's stars; NaN if there are none. `fwhm` in pixels.
     seeing
@@ -60,7 +60,7 @@ class StarList:
     rate: NDArray[np.float64]
     rate_error: NDArray[np.float64]
     clean: NDArray[np.bool_]
-    angle: NDArray[np.float64]
+    point: NDArray[np.bool_]
     fwhm: float
     ellipticity: float
     seeing: float
@@ -119,7 +119,10 @@ def star_list(table: QTable, name: str) -> StarList:
     flux = flux[keep]
     noise = np.where(flux_error > 0, flux_error, np.sqrt(flux))
     width = _number(meta, "SEEINGPX", _median(fwhm))
-    error = np.hypot(_POSITION_FLOOR, 0.6 * (width if width > 0 else 4.0) * np.minimum(noise / flux, 1.0))
+    guess = 0.6 * (width if width > 0 else 4.0) * np.minimum(noise / flux, 1.0)
+    stated = np.hypot(_column(table, "x_error"), _column(table, "y_error"))[keep] / 2**0.5
+    error = np.hypot(_POSITION_FLOOR, np.where(stated > 0, stated, guess))
+    seconds *= _part_measured(meta, width)
     flags = _column(table, "flags", 0.0)[keep].astype(np.int64)
     return StarList(
         name=name,
@@ -128,7 +131,7 @@ def star_list(table: QTable, name: str) -> StarList:
         rate=flux / seconds,
         rate_error=noise / seconds,
         clean=(flags & _UNFIT) == 0,
-        angle=np.radians(_column(table, "theta")[keep]),
+        point=_column(table, "star", 1.0)[keep] > 0,
         fwhm=width,
         ellipticity=_number(meta, "ELLIPTIC", _median(_column(table, "ellipticity")[keep])),
         seeing=_number(meta, "SEEING", width * _number(meta, "PIXSCALE")),
@@ -140,6 +143,18 @@ def star_list(table: QTable, name: str) -> StarList:
         unit=unit.removesuffix("/ s").removesuffix("/s").strip(),
         wcs=dict(meta.get("WCS") or {}),
     )
+
+
+def _part_measured(meta: Any, width: float) -> float:
+    """Return which part of a star's light its aperture has, by the Moffat profile of the frame; 1 if that is not known.
+
+    An aperture that does not follow the seeing exactly would make clouds of it.
+    """
+    radius, beta = _number(meta, "APRADIUS"), _number(meta, "BETA")
+    if not (radius > 0 and beta > 1 and width > 0):
+        return 1.0
+    core = 0.5 * width / np.sqrt(2 ** (1 / beta) - 1)
+    return float(1 - (1 + (radius / core) ** 2) ** (1 - beta))
 
 
 def _column(table: QTable, name: str, default: float = np.nan) -> NDArray[np.float64]:

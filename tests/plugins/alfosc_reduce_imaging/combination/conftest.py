@@ -9,7 +9,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from alfosc_reduce_imaging.registration.geometry import IDENTITY, Affine
+from alfosc_reduce_imaging.registration.geometry import IDENTITY, PixelMap
 from astropy.io.fits import Header
 from astropy.nddata import CCDData
 from astropy.table import QTable
@@ -36,7 +36,7 @@ class Scene:
     def frame(
         self,
         name: str,
-        place: Affine = IDENTITY,
+        place: PixelMap = IDENTITY,
         *,
         seconds: float = 100.0,
         fainter: float = 0.0,
@@ -59,12 +59,12 @@ class Scene:
         flags = np.where(data > header["SATURATE"], 2, 0)
         return make_image(data, unit="electron", header=header, variance=mean + READ_NOISE**2, flags=flags)
 
-    def _stars(self, place: Affine, fwhm: float) -> Any:
+    def _stars(self, place: PixelMap, fwhm: float) -> Any:
         sigma = fwhm / 2.3548
         y, x = np.indices((self.size, self.size))
         light = np.zeros(x.shape)
-        area = place.area
-        for (x0, y0), rate in zip(place.inverse()(self.xy), self.rate, strict=True):
+        area = place.area_at(self.size / 2, self.size / 2)
+        for (x0, y0), rate in zip(place.inverse_over((self.size, self.size))(self.xy), self.rate, strict=True):
             part = (
                 slice(max(int(y0) - 22, 0), max(int(y0) + 23, 0)),
                 slice(max(int(x0) - 22, 0), max(int(x0) + 23, 0)),
@@ -75,7 +75,7 @@ class Scene:
         return light
 
 
-def _filelist(frames: Sequence[CCDData], places: Sequence[Affine], **columns: Any) -> QTable:
+def _filelist(frames: Sequence[CCDData], places: Sequence[PixelMap], **columns: Any) -> QTable:
     n = len(frames)
     table = QTable({
         "file": [frame.meta["FILENAME"] for frame in frames], "use": np.ones(n, bool), "reason": [""] * n,
@@ -87,6 +87,7 @@ def _filelist(frames: Sequence[CCDData], places: Sequence[Affine], **columns: An
         table[name] = [place.matrix.ravel()[k] for place in places]
     for k, name in enumerate(("dx", "dy")):
         table[name] = [place.offset[k] for place in places] * u.pix
+    table["bend"] = [place.bend.ravel() for place in places]
     for name, values in columns.items():
         unit = getattr(table[name], "unit", None)
         table[name] = values if unit is None else np.asarray(values, float) * unit

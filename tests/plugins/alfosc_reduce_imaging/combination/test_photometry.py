@@ -11,11 +11,16 @@ from alfosc_reduce_imaging.registration.geometry import IDENTITY, similarity
 
 SHIFTS = [IDENTITY, *(similarity(1, 0, d) for d in ((3.5, -2.5), (-4.3, 6.1), (7.7, 3.25)))]
 TURNS = [IDENTITY, *(similarity(1, r, d) for r, d in ((0.3, (3.5, -2.5)), (-0.2, (-4.3, 6.1)), (0.5, (7.7, 3.25))))]
+BENT = [
+    IDENTITY,
+    similarity(1, 0.1, (3.5, -2.5))._replace(bend=np.array([[6e-6, 0, 2e-6], [0, 4e-6, -6e-6]])),
+    similarity(1, 0, (-4.3, 6.1))._replace(bend=np.array([[-5e-6, 3e-6, 0], [2e-6, 0, 5e-6]])),
+]
 SCALES = [IDENTITY, *(similarity(s, r, d) for s, r, d in ((1.02, 0.3, (3.5, -2.5)), (0.97, -0.2, (1.3, 6.1))))]
 
 
 @pytest.mark.parametrize("resampling", ["interpolate", "conserve"])
-@pytest.mark.parametrize("places", [SHIFTS, TURNS, SCALES], ids=["shifts", "turns", "scales"])
+@pytest.mark.parametrize("places", [SHIFTS, TURNS, SCALES, BENT], ids=["shifts", "turns", "scales", "bent"])
 def test_fluxes_and_places_are_kept(stars: Any, filelist: Any, photometry: Any, places: Any, resampling: Any) -> None:
     field = stars()
     frames = [field.frame(f"f{i}", place, noise=False) for i, place in enumerate(places)]

@@ -8,7 +8,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from alfosc_reduce_imaging.registration.geometry import Affine, similarity
+from alfosc_reduce_imaging.registration.geometry import PixelMap, similarity
 from astropy.table import QTable
 
 SIZE = 2048
@@ -27,7 +27,7 @@ class Stars:
     def seen(
         self,
         name: str,
-        affine: Affine | None = None,
+        affine: PixelMap | None = None,
         *,
         fainter: float = 0.0,
         fwhm: float = 4.0,
@@ -36,7 +36,7 @@ class Stars:
         **meta: Any,
     ) -> QTable:
         """Return the star list of a frame; `affine` is true: field = affine(frame)."""
-        places = (affine or similarity(1.0, 0.0, (0, 0))).inverse()(self.xy)
+        places = (affine or similarity(1.0, 0.0, (0, 0))).inverse_over((SIZE, SIZE))(self.xy)
         inside = ((places > 3) & (places < SIZE - 4)).all(axis=1) & (self.rng.uniform(size=len(places)) >= missing)
         true = self.flux[inside] * 10 ** (-0.4 * fainter) * exposure / 100
         noise = np.sqrt(true + 3000 * exposure / 100 * fwhm**2 / 4)
@@ -65,7 +65,7 @@ def field() -> Callable[..., Stars]:
     return Stars
 
 
-def _error(found: Affine, true: Affine) -> tuple[float, float]:
+def _error(found: PixelMap, true: PixelMap) -> tuple[float, float]:
     grid = np.stack(np.meshgrid(*[np.linspace(0, SIZE - 1, 9)] * 2), axis=-1).reshape(-1, 2)
     there = true(grid)
     inside = ((there > -0.5) & (there < SIZE)).all(axis=1)
@@ -74,6 +74,6 @@ def _error(found: Affine, true: Affine) -> tuple[float, float]:
 
 
 @pytest.fixture
-def map_error() -> Callable[[Affine, Affine], tuple[float, float]]:
+def map_error() -> Callable[[PixelMap, PixelMap], tuple[float, float]]:
     """Say how far two maps of a frame are apart: rms and largest, in pixels of the part that lies on the reference."""
     return _error
