@@ -46,6 +46,8 @@ class Difference:
         Scatter of blank sky over what the variances of both said before they were scaled by it.
     convolved
         ``reference`` or ``image``.
+    fwhm, beta
+        Moffat profile of its stars: full width at half maximum (pixels) and exponent.
     noise_factor, noise_length
         What `alfosc_reduce_imaging.combination.correlation` calls NOISECOR and NOISELEN.
     """
@@ -58,6 +60,8 @@ class Difference:
     chi2: float
     noise: float
     convolved: str
+    fwhm: float
+    beta: float
     noise_factor: float
     noise_length: float
 
@@ -109,6 +113,8 @@ def difference_of(
         chi2=float(np.median(fit.chi2[fit.used])),
         noise=noise,
         convolved="image" if own else "reference",
+        fwhm=seeing,
+        beta=(ours if ours.seeing == seeing else theirs).beta,
         noise_factor=cards[0],
         noise_length=cards[1],
     )

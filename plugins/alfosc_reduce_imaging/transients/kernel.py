@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
 
-DEGREES = (4, 3, 2)
-"""Of the polynomials on the narrow, the middle and the wide Gaussian."""
-WIDTHS = (0.6, 1.0, 2.0)
+DEGREES = (4, 3, 2, 0)
+"""Of the polynomials on each Gaussian, the narrowest first; the widest is for the wings."""
+WIDTHS = (0.6, 1.0, 2.0, 4.0)
 """Of the Gaussians, in the width that takes the sharper image to the other."""
-NARROWEST = (0.7, 1.1, 1.8)
+NARROWEST = (0.7, 1.1, 1.8, 3.5)
 """Widths in pixels that they have at least: narrower ones cannot be told apart."""
 STRIP = 256
 QUADRATIC, LINEAR = 80, 15
@@ -65,7 +65,7 @@ class Basis:
 def make_basis(width: float) -> Basis:
     """Return the basis for a kernel of about a width (sigma, in pixels)."""
     sigmas = [max(least, factor * width) for least, factor in zip(NARROWEST, WIDTHS, strict=True)]
-    half = int(np.ceil(max(2.5 * sigmas[-1], 5)))
+    half = int(np.ceil(max(2.0 * sigmas[-1], 5)))
     t = np.arange(-half, half + 1, dtype=float)
     functions: list[Floats] = []
     pairs: list[tuple[int, int, float]] = []

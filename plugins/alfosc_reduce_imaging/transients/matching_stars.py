@@ -30,12 +30,13 @@ SIDE = 3.5
 
 
 class Stars(NamedTuple):
-    """Places (n,), significances (n,), and the seeing (full width at half maximum, pixels)."""
+    """Places (n,), significances (n,), and the Moffat profile: full width at half maximum (pixels) and exponent."""
 
     x: Floats
     y: Floats
     significance: Floats
     seeing: float
+    beta: float
 
 
 class Stamps(NamedTuple):
@@ -54,7 +55,7 @@ def stars_of(plane: Plane, what: str) -> Stars:
     found = find_stars(plane.data, plane.variance, good, flags=plane.flags)
     if len(found) < LEAST or not found.seeing.fwhm > 0:
         raise DataError(f"{what}: {len(found)} stars, too few to match its stars to those of another image")
-    return Stars(found.x, found.y, found.significance, float(found.seeing.fwhm))
+    return Stars(found.x, found.y, found.significance, float(found.seeing.fwhm), float(found.seeing.beta))
 
 
 def stamps_of(sharp: Plane, blunt: Plane, stars: Stars, seeing: float, half: int, name: str) -> Stamps:

@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce_imaging.photometry.bands import bands, magnitudes_of
 from alfosc_reduce_imaging.photometry.calibration import Calibration, calibration_of, magnitudes, seconds_of
 from alfosc_reduce_imaging.transients.completeness import NOMINAL
-from alfosc_reduce_imaging.transients.point_flux import best_flux
+from alfosc_reduce_imaging.transients.point_flux import best_flux, profile_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -57,7 +57,7 @@ class Brightness:
 
 def brightness_of(image: CCDData, sources: QTable, reference: QTable, by_hand: float | None, name: str) -> Brightness:
     """Return what the zero point of the image, or one set by hand, says of sources and catalogue stars."""
-    flux, noise = best_flux(sources)
+    flux, noise = best_flux(sources, profile_of(image.meta))
     calibration = calibration_of(image.meta) if by_hand is None else Calibration(by_hand)
     if calibration is None:
         unknown = np.full(len(sources), np.nan)

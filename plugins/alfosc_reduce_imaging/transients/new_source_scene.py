@@ -9,6 +9,7 @@ import numpy as np
 from alfosc_reduce.errors import DataError
 from alfosc_reduce_imaging.photometry.columns import numbers
 from alfosc_reduce_imaging.photometry.sky_positions import julian_year
+from alfosc_reduce_imaging.transients.point_flux import profile_of
 from alfosc_reduce_imaging.transients.search import POSITION, Scene
 
 if TYPE_CHECKING:
@@ -24,15 +25,16 @@ def scene_of(image: CCDData, sources: QTable) -> Scene:
     if scale is None:
         raise DataError(f"{name}: neither PIXSCALE nor a WCS tell the size of its pixels; run solve_wcs before")
     seeing = _number(meta.get("SEEING")) or _number(header.get("SEEING"))
+    profile = profile_of(header)
     mjd = next((_number(header.get(key)) for key in ("MJD-AVG", "MJD-OBS") if key in header), None)
     return Scene(
         shape=(int(image.shape[0]), int(image.shape[1])),
         scale=scale,
-        seeing=seeing / scale if seeing else _median_width(sources),
+        seeing=profile.fwhm if profile else seeing / scale if seeing else _median_width(sources),
         astrometry=_number(header.get("WCSRMS")) or POSITION,
         year=None if mjd is None else julian_year(mjd),
         name=name,
-        difference="DIFFREF" in header,
+        profile=profile,
     )
 
 

@@ -12,7 +12,7 @@ from alfosc_reduce_imaging.photometry.columns import numbers, truths
 from alfosc_reduce_imaging.photometry.sky_positions import separation, unit_vectors
 from alfosc_reduce_imaging.transients.completeness import faint_limit
 from alfosc_reduce_imaging.transients.counterparts import Counterparts, find_counterparts, known_names
-from alfosc_reduce_imaging.transients.point_flux import best_flux
+from alfosc_reduce_imaging.transients.point_flux import Profile, best_flux
 from alfosc_reduce_imaging.transients.stars_light import bright_stars
 from alfosc_reduce_imaging.transients.vetoes import in_starlight, vetoes
 
@@ -54,8 +54,8 @@ class Scene:
         Julian year, None if not known.
     name
         Of the image, for a person.
-    difference
-        True if a reference image was subtracted: what is left where the catalogue has a star has varied.
+    profile
+        Of the stars, if a reference image was subtracted: what is left where the catalogue has a star has varied.
     """
 
     shape: tuple[int, int]
@@ -64,7 +64,12 @@ class Scene:
     astrometry: float
     year: float | None
     name: str
-    difference: bool = False
+    profile: Profile | None = None
+
+    @property
+    def difference(self) -> bool:
+        """Return whether a reference image was subtracted."""
+        return self.profile is not None
 
 
 @dataclass(frozen=True)
@@ -140,8 +145,8 @@ def search(
     places, errors = positions(sources, scene)
     found = [find_counterparts(places, errors, one, scene.year, scene.seeing * scene.scale) for one in catalogues]
     catalogued = np.any([_known(*one, scene) for one in zip(found, catalogues, strict=True)], axis=0)
-    flux, noise = best_flux(sources)
-    spoilt = vetoes(sources, scene.seeing, scene.shape)
+    flux, noise = best_flux(sources, scene.profile)
+    spoilt = vetoes(sources, scene.seeing, scene.shape, scene.profile)
     limit = least_flux
     if limit is None:
         clean = ~np.any(list(spoilt.values()), axis=0) & (flux > SIGNIFICANT * noise)

@@ -118,6 +118,8 @@ def _header(own: Header, other: Header, found: Difference) -> Header:
     header["DIFFCHI2"] = (round(found.chi2, 4), "median reduced chi squared of these")
     header["DIFFNOIS"] = (round(found.noise, 4), "scatter of blank sky / expected")
     header["DIFFCONV"] = (found.convolved, "which of the two was convolved")
+    header["DIFFFWHM"] = (round(found.fwhm, 4), "[pix] width of a star at half maximum")
+    header["DIFFBETA"] = (round(found.beta, 4), "exponent of its Moffat profile")
     header["NOISECOR"] = (round(found.noise_factor, 5), "noise of large sums / naive error")
     header["NOISELEN"] = (round(found.noise_length, 4), "[pix] size at which it sets in")
     return header

@@ -10,7 +10,7 @@ import numpy as np
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.photometry.columns import numbers
 from alfosc_reduce_imaging.sources.flags import SourceFlag
-from alfosc_reduce_imaging.transients.point_flux import best_flux
+from alfosc_reduce_imaging.transients.point_flux import Profile, best_flux
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -48,7 +48,9 @@ class Bright:
     bleed_y: Floats
 
 
-def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, Booleans]:
+def vetoes(
+    sources: Table, seeing: float, shape: tuple[int, int], profile: Profile | None = None
+) -> dict[str, Booleans]:
     """Return for each reason which sources it strikes out, shape (n,) each.
 
     Parameters
@@ -59,11 +61,13 @@ def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, B
         Full width at half maximum in pixels.
     shape
         Of the image.
+    profile
+        Of a difference image, whose few stars do not tell what is as wide as a star.
     """
     bits = numbers(sources, "source_flags", missing=0.0).astype(int)
     pixels = numbers(sources, "flags", missing=0.0).astype(int)
     width = numbers(sources, "fwhm")
-    stellar = numbers(sources, "class_star", missing=1.0)
+    stellar = numbers(sources, "class_star" if profile is None else "", missing=1.0)
     x, y = numbers(sources, "x"), numbers(sources, "y")
     margin = 2 * seeing
     inside = (x > margin) & (x < shape[1] - 1 - margin) & (y > margin) & (y < shape[0] - 1 - margin)
@@ -72,17 +76,17 @@ def vetoes(sources: Table, seeing: float, shape: tuple[int, int]) -> dict[str, B
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < SHARP * seeing) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": numbers(sources, "ellipticity", missing=0.0) > _roundness(sources),
+        "shape": numbers(sources, "ellipticity", missing=0.0) > _roundness(sources, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
-        "no point source": (bits & SourceFlag.BAD_FIT) != 0,
+        "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),
     }
 
 
-def _roundness(sources: Table) -> Floats:
+def _roundness(sources: Table, profile: Profile | None) -> Floats:
     """Return the largest ellipticity that each source may have as a star."""
     usual = sources.meta.get("ELLIPTIC", 0.0)
     usual = float(usual) if isinstance(usual, (int, float)) and np.isfinite(usual) else 0.0
-    flux, noise = best_flux(sources)
+    flux, noise = best_flux(sources, profile)
     return usual + ROUND + NOISY * noise / np.maximum(flux, noise / 5)
 
 

@@ -7,12 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.combination.correlation import correlated_error
+from alfosc_reduce_imaging.sources.measuring import MeasureSources
+from alfosc_reduce_imaging.transients.new_sources import FindNew
 from alfosc_reduce_imaging.transients.subtraction import SubtractReference
 from astropy.io import fits
 from astropy.nddata import CCDData
+from astropy.table import QTable
 from astropy.wcs import WCS
 
 from alfosc_reduce import DataError, save
@@ -201,3 +205,29 @@ class TestContract(StepContract):
     def inputs(self) -> dict[str, Any]:
         pair = make_pair()
         return {"image": pair.image.copy(), "reference_image": pair.reference.copy()}
+
+
+def test_what_is_left_is_found_with_its_magnitude() -> None:
+    """Where a galaxy of the catalogue is, that is the host; where a star is, it has varied."""
+    pair = make_pair()
+    image = pair.image.copy()
+    image.meta = image.meta.copy()
+    image.meta.update({"EXPTIME": 100.0, "MAGZP": 25.0, "PIXSCALE": SCALE})
+    difference = SubtractReference()(image, pair.reference)
+    sources = MeasureSources()(difference).sources
+    ra, dec = WCS(image.meta).all_pix2world(*pair.new, 0)
+    star_ra, star_dec = WCS(image.meta).all_pix2world(*pair.stars[:2], 0)
+    reference = QTable({"ra": np.append(ra + 1e-4, star_ra) * u.deg, "dec": np.append(dec, star_dec) * u.deg})
+    reference["source_id"] = [f"S{i}" for i in range(len(reference))]
+    reference["extended"] = np.arange(len(reference)) < 4
+    result = FindNew()(difference, sources, reference)
+    apart = np.hypot(result.sources["x"].value[:, None] - pair.new[0], result.sources["y"].value[:, None] - pair.new[1])
+    assert (
+        len(result.sources) == 4 and sorted(np.argmin(apart, axis=1)) == [0, 1, 2, 3] and apart.min(axis=1).max() < 1.5
+    )
+    assert result.sources["magnitude"].value == pytest.approx(25 - 2.5 * np.log10(3000 / 100), abs=0.25)
+    assert set(result.sources["host"]) == {"S0", "S1", "S2", "S3"}
+    reference["extended"] = False
+    again = FindNew()(difference, sources, reference)
+    assert len(again.sources) < 4
+    assert (again.rejected["reason"] == "star of the catalogue has varied").any()
