@@ -30,10 +30,10 @@ class Psf:
     profile
         Coefficients of the Moffat parameters (logarithm of the half width at half maximum, two components of the
         elongation, logarithm of the exponent, as `alfosc_reduce_imaging.stars.seeing.moffat` takes them) over the
-        field; shape (terms, 4), terms 1, u, v with u and v from -1 to 1 across the image.
+        field; shape (6, 4), for the terms 1, u, v, uu, uv, vv with u and v from -1 to 1 across the image.
     table
         Coefficients of cubic B-splines on a square grid around the centre, in units of light, over the field;
-        shape (terms, nodes, nodes).
+        shape (3, nodes, nodes), for the first three terms.
     step
         Pixels between nodes.
     shape
@@ -76,12 +76,12 @@ class Psf:
         terms = field_terms(x, y, self.shape)
         light = moffat_light(dx[:, None, :], dy[:, :, None], terms @ self.profile)
         if self.table.size:
-            light += table_light(dx, dy, np.einsum("nt,tij->nij", terms, self.table), self.step)
+            light += table_light(dx, dy, np.einsum("nt,tij->nij", terms[:, :3], self.table), self.step)
         return np.asarray(light / self.total(terms)[:, None, None], np.float32)
 
     def total(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the light of profile and table together; the integral of a B-spline is its spacing."""
-        return np.asarray(1 + terms @ self.table.sum((1, 2)) * self.step**2)
+        return np.asarray(1 + terms[:, :3] @ self.table.sum((1, 2)) * self.step**2)
 
     def enclosed(
         self, radii: NDArray[np.floating], x: NDArray[np.floating], y: NDArray[np.floating]
@@ -109,10 +109,10 @@ def offsets(
 
 
 def field_terms(x: NDArray[np.floating], y: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return 1, u, v of positions, shape (n, 3): u and v go from -1 to 1 across the image."""
+    """Return 1, u, v, uu, uv, vv of positions, shape (n, 6): u and v go from -1 to 1 across the image."""
     u = 2 * np.asarray(x, np.float64) / max(shape[1] - 1, 1) - 1
     v = 2 * np.asarray(y, np.float64) / max(shape[0] - 1, 1) - 1
-    return np.column_stack([np.ones_like(u), u, v])
+    return np.column_stack([np.ones_like(u), u, v, u * u, u * v, v * v])
 
 
 def moffat_light(

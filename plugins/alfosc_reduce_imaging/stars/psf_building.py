@@ -22,8 +22,8 @@ STAMP = 4.0
 _CORE, _WINGS = 2.0, 1.3
 """FWHM: where fluxes and centres are fitted, and where the wings begin."""
 _ROUNDS = 3
-_FIELD, _TABLE = 8, 3
-"""Fewest stars for a change over the field, and for a table beside the profile."""
+_CURVED, _FIELD, _TABLE = 24, 8, 3
+"""Fewest stars for a parabola and a plane over the field, and for a table beside the profile."""
 _PRIOR, _FLOOR = 0.1, 0.002
 """What the table may add: this share of the profile, and of its height."""
 _MODEL_ERROR = 0.005
@@ -117,28 +117,32 @@ def first_psf(stars: StarStamps, fwhm: float, shape: tuple[int, int]) -> Psf:
     dx, dy = stars.x - stars.whole[0], stars.y - stars.whole[1]
     mean = [float(np.median(value)) for value in (moments.xx, moments.xy, moments.yy)]
     width, beta = fit_moffat(light, np.where(stars.known, variance, np.inf), dx, dy, mean)
-    profile = np.zeros((3, 4))
+    profile = np.zeros((6, 4))
     profile[:, :3] = over_field(measured, stars, shape)
-    profile[0, 0] = np.log(width / 2)
+    # The width of the mean star is that of the fit; moments tell how it changes.
+    mean_terms = field_terms(stars.x, stars.y, shape).mean(0)
+    profile[0, 0] = np.log(width / 2) - mean_terms[1:] @ profile[1:, 0]
     profile[0, 3] = np.log(beta)
     return Psf(profile, np.zeros((3, 0, 0)), 1.0, shape, len(stars.x))
 
 
 def over_field(values: NDArray[np.float64], stars: StarStamps, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return planes over the field through what was measured on stars (n, k), shape (3, k); of few stars a constant."""
-    planes: NDArray[np.float64] = np.zeros((3, values.shape[1]))
-    planes[0] = np.median(values, axis=0)
-    if len(values) < _FIELD:
-        return planes
-    terms = field_terms(stars.x, stars.y, shape)
+    """Return how what was measured on stars (n, k) changes over the field: coefficients of its terms, shape (6, k).
+
+    Many stars give a parabola, some a plane, few a constant.
+    """
+    found = np.zeros((6, values.shape[1]))
+    found[0] = np.median(values, axis=0)
+    number = 6 if len(values) >= _CURVED else 3 if len(values) >= _FIELD else 1
+    terms = field_terms(stars.x, stars.y, shape)[:, :number]
     kept = np.ones(len(values), bool)
-    for _ in range(3):
-        planes = np.asarray(np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0], np.float64)
-        left = np.abs(values - terms @ planes)
+    for _ in range(3 if number > 1 else 0):
+        found[:number] = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        left = np.abs(values - terms @ found[:number])
         kept = np.asarray((left <= 4.5 * np.median(left, axis=0) + 1e-3).all(1))
-        if np.count_nonzero(kept) < _FIELD:
+        if np.count_nonzero(kept) < 2 * number:
             break
-    return planes
+    return found
 
 
 def refined(stars: StarStamps, psf: Psf) -> tuple[NDArray[np.float64], StarStamps]:

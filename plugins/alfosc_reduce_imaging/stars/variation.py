@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce_imaging.stars.background import MAD_TO_SIGMA
+from alfosc_reduce_imaging.stars.psf import field_terms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FEWEST = 8
+_FEWEST, _CURVED = 8, 30
 
 
 @dataclass(frozen=True)
 class Variation:
-    """A plane through the widths of stars.
+    """A smooth surface through the widths of stars.
 
     Attributes
     ----------
@@ -26,7 +27,7 @@ class Variation:
     error
         Its standard error.
     scatter
-        Of single stars about the plane, as a share.
+        Of single stars about the surface, as a share.
     """
 
     share: float
@@ -37,28 +38,29 @@ class Variation:
 def width_variation(
     x: NDArray[np.floating], y: NDArray[np.floating], fwhm: NDArray[np.floating], shape: tuple[int, int]
 ) -> Variation:
-    """Fit a plane to the logarithm of the widths of stars, outliers left out.
+    """Fit a surface to the logarithm of the widths of stars, outliers left out.
 
     Parameters
     ----------
     x, y, fwhm
-        Of the stars, pixels.
+        Of the stars, pixels; many give a parabola, some a plane.
     shape
         Of the image (ny, nx).
     """
     if len(x) < _FEWEST:
         return Variation(float("nan"), float("nan"), float("nan"))
-    design = np.column_stack([np.ones(len(x)), x / shape[1] - 0.5, y / shape[0] - 0.5])
-    logs = np.log(fwhm)
+    number = 6 if len(x) >= _CURVED else 3
+    design, logs = field_terms(x, y, shape)[:, :number], np.log(fwhm)
     kept = np.ones(len(x), bool)
     for _ in range(3):
         found = np.linalg.lstsq(design[kept], logs[kept], rcond=None)[0]
         left = logs - design @ found
         scatter = MAD_TO_SIGMA * float(np.median(np.abs(left[kept])))
         kept = np.abs(left) <= max(4 * scatter, 1e-6)
-    corners = np.array([[a, b] for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
-    ends = corners @ found[1:]
+    ny, nx = shape
+    grid = np.meshgrid(np.linspace(0, nx - 1, 9), np.linspace(0, ny - 1, 9))
+    terms = field_terms(grid[0].ravel(), grid[1].ravel(), shape)[:, :number]
+    values = terms @ found
+    across = terms[np.argmax(values)] - terms[np.argmin(values)]
     covariance = np.linalg.pinv(design[kept].T @ design[kept]) * scatter**2
-    across = corners[np.argmax(ends)] - corners[np.argmin(ends)]
-    error = float(np.sqrt(across @ covariance[1:, 1:] @ across))
-    return Variation(float(np.ptp(ends)), error, scatter)
+    return Variation(float(np.ptp(values)), float(np.sqrt(across @ covariance @ across)), scatter)

@@ -12,7 +12,7 @@ from alfosc_reduce_imaging.stars.psf import Psf
 
 
 def model_of(field: Any) -> Psf:
-    profile = np.zeros((3, 4))
+    profile = np.zeros((6, 4))
     # The pixel makes a star wider by its own width.
     profile[0] = np.log(np.hypot(field.fwhm, 0.68) / 2), 0, 0, np.log(field.beta)
     return Psf(profile, np.zeros((3, 0, 0)), 1.0, field.data.shape, 1)

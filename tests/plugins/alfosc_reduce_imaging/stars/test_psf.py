@@ -17,7 +17,7 @@ SHAPE = (500, 500)
 
 
 def moffat_psf(fwhm: float = 4.0, beta: float = 3.0, table: Any = None) -> Psf:
-    profile = np.zeros((3, 4))
+    profile = np.zeros((6, 4))
     profile[0] = np.log(fwhm / 2), 0.05, 0.02, np.log(beta)
     nodes, step = table_nodes(fwhm)
     return Psf(profile, np.zeros((3, nodes, nodes)) if table is None else table, step, SHAPE, 9)
@@ -131,7 +131,8 @@ def test_the_normal_matrix_is_that_of_the_full_design() -> None:
 
 
 def test_the_field_goes_from_minus_one_to_one() -> None:
-    assert field_terms(np.array([0.0, 499.0]), np.array([0.0, 499.0]), SHAPE).tolist() == [[1, -1, -1], [1, 1, 1]]
+    found = field_terms(np.array([0.0, 499.0]), np.array([0.0, 499.0]), SHAPE)
+    assert found.tolist() == [[1, -1, -1, 1, 1, 1], [1, 1, 1, 1, 1, 1]]
 
 
 def test_the_noise_of_the_light_is_told_from_the_variance(sky_field: Any) -> None:
