@@ -15,9 +15,11 @@ from alfosc_reduce_ccd.naming import name_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
+_ROWS = 128
 CARRIED = Flag.BAD_PIXEL | Flag.NO_FLAT | Flag.NOT_FINITE | Flag.OUTSIDE_FIELD
 """Flags of the flat that hold for the frame, too."""
 
@@ -41,17 +43,13 @@ class DivideFlat(Step):
             If the flat has another size, or a value that cannot be divided by.
         """
         flags = flags_of(image)
-        variance = None if image.uncertainty is None else variance_of(image)
         unit, header = image.unit.to_string(), image.meta
         if flat is None:
             logger.warning("%s: no flat; the response of the pixels stays in it.", name_of(image))
-            return make_image(image.data, unit=unit, header=header, variance=variance, flags=flags)
+            before = None if image.uncertainty is None else variance_of(image)
+            return make_image(image.data, unit=unit, header=header, variance=before, flags=flags)
         _check(image, flat)
-        response = np.asarray(flat.data, np.float64)
-        data = np.asarray(image.data, np.float64) / response
-        if variance is not None:
-            relative = 0.0 if flat.uncertainty is None else variance_of(flat) / response**2
-            variance = variance / response**2 + data**2 * relative
+        data, variance = divided(image, flat)
         flags |= flags_of(flat) & np.int16(CARRIED)
         return make_image(data, unit=unit, header=header, variance=variance, flags=flags)
 
@@ -62,6 +60,38 @@ class DivideFlat(Step):
             "flat_used": inputs.get("flat") is not None,
             "no_flat_fraction": float(np.mean((flags & Flag.NO_FLAT) != 0)),
         }
+
+
+def divided(image: CCDData, flat: CCDData) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return data and variance of an image over a flat, computed in 64 bits some rows at a time.
+
+    Parameters
+    ----------
+    image
+        With or without uncertainty.
+    flat
+        Of the same shape; its variance, if it has one, enters that of the result.
+    """
+    data = np.empty(image.shape, np.float32)
+    before, relative = (_variance(one) for one in (image, flat))
+    variance = None if before is None else np.empty(image.shape, np.float32)
+    for start in range(0, image.shape[0], _ROWS):
+        rows = slice(start, start + _ROWS)
+        response = np.asarray(flat.data[rows], np.float64)
+        ratio = np.asarray(image.data[rows], np.float64) / response
+        data[rows] = ratio
+        if before is not None and variance is not None:
+            of_flat = 0.0 if relative is None else np.asarray(relative[rows], np.float64) / response**2
+            variance[rows] = np.asarray(before[rows], np.float64) / response**2 + ratio**2 * of_flat
+    return data, variance
+
+
+def _variance(image: CCDData) -> NDArray[np.floating] | None:
+    """Return the plane of the variance as it is stored."""
+    if image.uncertainty is None:
+        return None
+    exact = image.uncertainty.uncertainty_type == "var"
+    return np.asarray(image.uncertainty.array) if exact else variance_of(image)
 
 
 def _check(image: CCDData, flat: CCDData) -> None:
