@@ -17,7 +17,7 @@ from alfosc_reduce.labour import Outcome, carry_out
 from alfosc_reduce.matching import Item
 from alfosc_reduce.orders import Input, Order, ProductInput, RawInput, make_order
 from alfosc_reduce.plan import Plan, Task
-from alfosc_reduce.pools import Opener
+from alfosc_reduce.pools import Opener, start
 from alfosc_reduce.store import Store
 
 
@@ -245,7 +245,7 @@ def _instrument(task: Task, run: Run) -> str:
 
 def _submit(pool: Executor, run: Run, name: str) -> Future[Outcome]:
     try:
-        return pool.submit(carry_out, run.orders[name][1], str(run.store.folder))
+        return start(pool, carry_out, run.orders[name][1], str(run.store.folder))
     except BrokenProcessPool as error:
         future: Future[Outcome] = Future()
         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Carrying out one order: load, call the step, check, draw, save. Runs in a worker process."""
+"""Carrying out one order: load, call the step, check, save, draw. Runs in a worker process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -45,6 +45,9 @@ class Outcome:
     trace: str = ""
     seconds: float = 0.0
     figures: tuple[str, ...] = ()
+
+
+Announce = Callable[[Outcome], None]
 
 
 class Loader(Sequence[Any]):
@@ -109,8 +112,20 @@ def _members(product: Any) -> Iterable[Any]:
     return ()
 
 
-def carry_out(order: Order, store_folder: str) -> Outcome:
-    """Carry out an order; never raises, so that one bad frame never ends the night."""
+def _nobody(outcome: Outcome) -> None:
+    """Tell nobody."""
+
+
+def carry_out(order: Order, store_folder: str, announce: Announce = _nobody) -> Outcome:
+    """Carry out an order; never raises, so that one bad frame never ends the night.
+
+    Parameters
+    ----------
+    order, store_folder
+        What to do, and where.
+    announce
+        Called as soon as the products are there for others, before the figures are drawn.
+    """
     from threadpoolctl import threadpool_limits
 
     started = time.perf_counter()
@@ -119,7 +134,7 @@ def carry_out(order: Order, store_folder: str) -> Outcome:
         # One thread for linear algebra everywhere: sums in another order are other bits.
         with remarks() as said, warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")
-            _carry_out(order, store, said)
+            _carry_out(order, store, said, lambda seconds: announce(Outcome(order.key, seconds=seconds)))
     except ReductionError as error:
         figures = _evidence(error, store, order)
         return Outcome(order.key, str(error), seconds=time.perf_counter() - started, figures=figures)
@@ -147,7 +162,7 @@ def _sentence(error: BaseException, order: Order) -> str:
     return f"{owner} broke: {type(error).__name__}: {error}; the traceback is in the log"
 
 
-def _carry_out(order: Order, store: Store, said: list[str]) -> None:
+def _carry_out(order: Order, store: Store, said: list[str], ready: Callable[[float], None]) -> None:
     started = time.perf_counter()
     step = get_step(order.uses)(**order.parameters)
     inputs = {
@@ -161,9 +176,20 @@ def _carry_out(order: Order, store: Store, said: list[str]) -> None:
     with store.making(order.key) as folder:
         _save(outputs, folder, order)
         quality = _attempt("quality numbers", said, lambda: dict(step.quality(result, **arguments)), {})
-        figures = _attempt("figures", said, lambda: draw(step.figures(result, **arguments), folder), [])
-        record = make_record(order, outputs, quality, figures, said, time.perf_counter() - started)
+        record = make_record(order, outputs, quality, said, time.perf_counter() - started)
         store.write_record(folder, record)
+        if draws := type(step).figures is not Step.figures:
+            store.await_figures(folder)
+    ready(time.perf_counter() - started)
+    if draws:
+        _add_figures(order.key, store, lambda: step.figures(result, **arguments), record, said)
+
+
+def _add_figures(key: str, store: Store, make: Callable[[], Any], record: dict[str, Any], said: list[str]) -> None:
+    """Draw what there is to see of products that are in use already."""
+    with store.drawing(key) as folder:
+        names = _attempt("figures", said, lambda: draw(make(), folder), [])
+        store.add_figures(key, folder, {**record, "figures": names, "remarks": list(said)})
 
 
 def named_outputs(step: Step, result: Any, order: Order) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,14 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 """What workers find in their environment: one thread each for linear algebra."""
 
 Opener = Callable[[], Executor]
+
+
+def start(pool: Executor, fn: Callable[..., Any], *args: Any) -> Future[Any]:
+    """Carry out ``fn(*args, announce)`` on a pool; the future has what `fn` announces, failing that what it returns.
+
+    Where the pool's processes cannot tell of anything before they have done, `fn` goes without ``announce``.
+    """
+    return pool.start(fn, *args) if isinstance(pool, Processes) else pool.submit(fn, *args)
 
 
 class Here(Executor):
@@ -49,14 +58,34 @@ class Processes(ProcessPoolExecutor):
             context.set_forkserver_preload(["alfosc_reduce.worker"])
         # Nothing is ever sent through this pipe: that its far end is open says that the caller lives.
         self._watched, self._lifeline = context.Pipe(duplex=False)
+        self._news, self._mouth = context.Pipe(duplex=False)
+        self._started: dict[int, Future[Any]] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
         with worker_environment():
-            super().__init__(jobs, mp_context=context, initializer=_prepare, initargs=(self._watched,))
+            given = (self._watched, self._mouth)
+            super().__init__(jobs, mp_context=context, initializer=_prepare, initargs=given)
             self.submit(int).cancel()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Send a task to a worker."""
         with _without_script():
             return super().submit(fn, *args, **kwargs)
+
+    def start(self, fn: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Send a task to a worker; the future is done as soon as the task announces what it made."""
+        early: Future[Any] = Future()
+        number = len(self._started)
+        self._started[number] = early
+        late = self.submit(_speaking, number, fn, *args)
+        late.add_done_callback(lambda done: _settle(early, done))
+        return early
+
+    def _listen(self) -> None:
+        """Hand on what tasks announce, until the pool is closed."""
+        with suppress(EOFError, OSError):
+            while True:
+                number, announced = self._news.recv()
+                _settle(self._started[number], announced)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for what was submitted, or end the workers whatever they are at."""
@@ -65,17 +94,39 @@ class Processes(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
         if wait:
             self._lifeline.close()
+        self._mouth.close()
 
 
-def _prepare(lifeline: Connection) -> None:
+def _settle(future: Future[Any], found: Any) -> None:
+    """Give a future its result, from another that is done or as it is; the first to come is taken."""
+    with suppress(InvalidStateError):
+        if not isinstance(found, Future):
+            future.set_result(found)
+        elif error := found.exception():
+            future.set_exception(error)
+        else:
+            future.set_result(found.result())
+
+
+_voice: list[Connection] = []
+"""In a worker: the way to the caller, which all workers share. What is short is written in one stroke; a lock would be
+held for ever by a worker that is killed."""
+
+
+def _speaking(number: int, fn: Callable[..., Any], *args: Any) -> Any:
+    """Call ``fn(*args, announce)`` in a worker."""
+    return fn(*args, lambda what: _voice[0].send((number, what)))
+
+
+def _prepare(lifeline: Connection, mouth: Connection) -> None:
     """Make ready a worker: Ctrl-C is for the main process to handle, and without that there is nothing to do."""
     import signal
-    import threading
 
     def watch() -> None:
         wait([lifeline])
         os._exit(1)
 
+    _voice[:] = [mouth]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()
 

@@ -28,7 +28,6 @@ def make_record(
     order: Order,
     outputs: Mapping[str, Any],
     quality: Mapping[str, Any],
-    figures: Sequence[str],
     said: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
@@ -38,7 +37,8 @@ def make_record(
     -------
     dict
         ``entity`` (what was made), ``activity`` (which step with which parameters), ``agent`` (who owns the step),
-        ``used`` (inputs: keys of products, hashes of raw files), and beside them ``quality``, ``figures``, ``remarks``.
+        ``used`` (inputs: keys of products, hashes of raw files), and beside them ``quality``, ``figures`` (none yet),
+        ``remarks``.
     """
     return {
         "entity": {"key": order.key, "name": order.name, "outputs": {n: type(p).__name__ for n, p in outputs.items()}},
@@ -56,7 +56,7 @@ def make_record(
         "agent": {"owner": order.facts["owner"], "version": order.facts["version"], "libraries": library_versions()},
         "used": {port: _used(value) for port, value in order.inputs.items()},
         "quality": dict(quality),
-        "figures": list(figures),
+        "figures": [],
         "remarks": list(said),
     }
 

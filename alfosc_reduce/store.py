@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.errors import DataError, ReductionError
+from alfosc_reduce.replacement import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECORD = "record.json"
+_UNDRAWN = "undrawn"
+"""A file that stands beside products until their figures are drawn."""
 
 
 class Store:
     """Products on disk, each made whole in a folder of its own and then moved into place in one stroke.
+
+    Their figures follow, so that nobody waits for a drawing; what a killed run did not draw is made anew.
 
     Parameters
     ----------
@@ -75,6 +80,15 @@ class Store:
         return self.place(key) / f"{output}.fits"
 
     @contextmanager
+    def drawing(self, key: str) -> Iterator[Path]:
+        """Give a new folder for the figures of `key`; it is gone after the block."""
+        folder = Path(tempfile.mkdtemp(dir=self._unfinished, prefix=f"figures-{key[:8]}"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
     def making(self, key: str) -> Iterator[Path]:
         """Give a new folder to write into; when the block ends well it becomes the place of `key`.
 
@@ -108,6 +122,28 @@ class Store:
         """Write the record, the last file of a task."""
         (folder / RECORD).write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")
 
+    def await_figures(self, folder: Path) -> None:
+        """Note that figures are still to come to products that others may use already."""
+        (folder / _UNDRAWN).touch()
+
+    def add_figures(self, key: str, drawn: Path, record: Mapping[str, Any]) -> None:
+        """Move figures from a folder beside their products, with the record that names them.
+
+        Raises
+        ------
+        ReductionError
+            If that fails, as on a full disk.
+        """
+        place = self.place(key)
+        try:
+            for path in drawn.iterdir():
+                path.replace(place / path.name)
+            with replacing(place / RECORD) as temporary:
+                temporary.write_text(json.dumps(record, indent=1, default=_plain), encoding="utf-8")
+            (place / _UNDRAWN).unlink(missing_ok=True)
+        except OSError as error:
+            raise ReductionError(f"cannot write into {self.folder}: {error.strerror or error}") from error
+
     def forget(self) -> None:
         """Remove all products."""
         shutil.rmtree(self._products, ignore_errors=True)
@@ -115,7 +151,8 @@ class Store:
 
     def tidy(self) -> None:
         """Remove what killed runs left unfinished; only to be called under the lock."""
-        for path in self._unfinished.iterdir():
+        undrawn = [mark.parent for mark in self._products.glob(f"*/*/{_UNDRAWN}")]
+        for path in [*self._unfinished.iterdir(), *undrawn]:
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -69,6 +69,18 @@ def test_killed_process_fails_its_task_and_no_other(reduce_night: Reduce, kind: 
     assert list(found.values()).count("done") == 22
 
 
+def test_figures_that_fail_cost_no_product(reduce_night: Reduce) -> None:
+    run = reduce_night(*fault("undrawable"))
+    assert run.code == 0 and set(run.states.values()) == {"done"}
+    assert [r for r in run.tasks["touch[toy5]"]["remarks"] if r.startswith("no figures: KeyError")]
+
+
+def test_a_process_killed_while_drawing_costs_no_product(reduce_night: Reduce) -> None:
+    run = reduce_night(*fault("kill when drawing"), jobs=2)
+    assert run.code == 0 and set(run.states.values()) == {"done"}
+    assert (run.folder / "reduced/HZ_44/HZ_44_G4_1.0_spec2d.fits").exists()
+
+
 def test_what_a_step_says_is_in_log_and_record(reduce_night: Reduce) -> None:
     run = reduce_night(*fault("speak", ""))
     told = {name: task["remarks"] for name, task in run.tasks.items() if task["remarks"]}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alfosc_reduce.errors import ConfigurationError
-from alfosc_reduce.pools import Here, Processes, opener, worker_environment
+from alfosc_reduce.pools import Here, Processes, opener, start, worker_environment
 
 Reduce = Callable[..., SimpleNamespace]
 
@@ -67,6 +67,38 @@ def test_a_plain_script_is_not_run_again_by_the_workers(night: Path) -> None:
     done = subprocess.run([sys.executable, str(script)], cwd=night, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (night / "ran").read_text() == "once"
+
+
+def announcing(folder: str, what: str, announce: Callable[[str], None]) -> str:
+    """Announce, wait until told to go on, and return something else."""
+    announce(what)
+    (Path(folder) / what).read_text()
+    return "too late"
+
+
+def silent(what: str, announce: Callable[[str], None]) -> str:
+    return what
+
+
+def failing(announce: Callable[[str], None]) -> str:
+    raise KeyError("no such thing")
+
+
+def test_what_is_announced_is_there_before_its_task_ends(tmp_path: Path, toys: SimpleNamespace) -> None:
+    pool = Processes(2)
+    for name in ("first", "second"):
+        os.mkfifo(tmp_path / name)
+    running = {name: start(pool, announcing, str(tmp_path), name) for name in ("first", "second")}
+    assert {name: future.result(timeout=60) for name, future in running.items()} == {
+        "first": "first",
+        "second": "second",
+    }
+    for name in running:
+        (tmp_path / name).write_text("go on")
+    assert start(pool, silent, "third").result(timeout=60) == "third"
+    with pytest.raises(KeyError, match="no such thing"):
+        start(pool, failing).result(timeout=60)
+    pool.shutdown()
 
 
 def test_no_cluster_is_told() -> None:

@@ -92,6 +92,30 @@ def test_making_again_replaces(store: Store) -> None:
     assert store.record(KEY)["quality"] == {"second": 2}
 
 
+def make_undrawn(store: Store) -> None:
+    with store.making(KEY) as folder:
+        (folder / "result.fits").write_bytes(b"bytes")
+        store.write_record(folder, {"entity": {"outputs": {"result": "CCDData"}}, "figures": []})
+        store.await_figures(folder)
+
+
+def test_figures_follow_their_products(store: Store) -> None:
+    make_undrawn(store)
+    assert KEY in store, "nobody waits for a drawing"
+    with store.drawing(KEY) as folder:
+        (folder / "look.png").write_bytes(b"png")
+        store.add_figures(KEY, folder, {**store.record(KEY), "figures": ["look"]})
+    assert store.record(KEY)["figures"] == ["look"] and (store.place(KEY) / "look.png").read_bytes() == b"png"
+    store.tidy()
+    assert KEY in store and not list((store.folder / "unfinished").iterdir())
+
+
+def test_products_that_were_never_drawn_are_made_anew(store: Store) -> None:
+    make_undrawn(store)
+    store.tidy()
+    assert KEY not in store
+
+
 def test_numbers_of_numpy_stay_numbers(store: Store) -> None:
     make(store, a=np.int64(3), b=np.float32(0.5), c=np.bool_(True), d=Path("x"))
     assert store.record(KEY)["quality"] == {"a": 3, "b": 0.5, "c": True, "d": "x"}

@@ -32,6 +32,15 @@ class Touch(Step):
             return FAULTS[self.fault](image, self.places)
         return make_image(image.data, unit="electron", header=image.meta, variance=image.uncertainty.array)
 
+    def figures(self, result: CCDData, **inputs: Any) -> Iterator[tuple[str, Any]]:
+        if self.victim in ("", result.meta["OBJECT"]):
+            DRAWING_FAULTS.get(self.fault, _nothing)(result, "")
+        yield from ()
+
+
+def _nothing(image: CCDData, places: str) -> Any:
+    return make_image(image.data, unit="electron", header=image.meta, variance=image.uncertainty.array)
+
 
 def _raise(image: CCDData, places: str) -> Any:
     raise KeyError("no such thing")
@@ -99,4 +108,7 @@ FAULTS = {
     "memory": _memory,
     "speak": _speak,
     "wait": _wait,
+    "undrawable": _nothing,
+    "kill when drawing": _nothing,
 }
+DRAWING_FAULTS = {"undrawable": _raise, "kill when drawing": _kill}
