@@ -54,10 +54,16 @@ def new_table(
     magnitude = brightness.magnitude[rows]
     order = np.lexsort((rows, np.nan_to_num(magnitude, nan=99.0), -kind))
     table = sources[rows[order]]
-    table.add_column(np.arange(1, len(rows) + 1), name="number", index=0)
-    table.add_column(kind[order], name="class", index=1)
-    table.add_column(magnitude[order] * u.mag, name="magnitude", index=2)
-    table.add_column(brightness.error[rows][order] * u.mag, name="magnitude_error", index=3)
+    own = {
+        "number": np.arange(1, len(rows) + 1),
+        "class": kind[order],
+        "magnitude": magnitude[order] * u.mag,
+        "magnitude_error": brightness.error[rows][order] * u.mag,
+    }
+    for place, (name, column) in enumerate(own.items()):
+        if name in table.colnames:
+            table.remove_column(name)
+        table.add_column(column, name=name, index=place)
     for name, unit, one in zip(("bat", "xrt"), (u.arcmin, u.arcsec), within, strict=True):
         if one is not None:
             table[f"{name}_distance"] = (one[0][order] * u.arcsec).to(unit)

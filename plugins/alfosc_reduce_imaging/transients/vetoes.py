@@ -87,7 +87,7 @@ def _roundness(sources: Table, profile: Profile | None) -> Floats:
     usual = sources.meta.get("ELLIPTIC", 0.0)
     usual = float(usual) if isinstance(usual, (int, float)) and np.isfinite(usual) else 0.0
     flux, noise = best_flux(sources, profile)
-    return usual + ROUND + NOISY * noise / np.maximum(flux, noise / 5)
+    return usual + ROUND + NOISY / np.maximum(flux / noise, 0.2)
 
 
 def in_starlight(x: Floats, y: Floats, flux: Floats, bright: Bright, seeing: float) -> Booleans:
