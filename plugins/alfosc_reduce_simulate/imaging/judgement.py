@@ -17,7 +17,7 @@ from alfosc_reduce_simulate.imaging.comparison import (
     match,
     numbers,
 )
-from alfosc_reduce_simulate.imaging.new_objects import NewVerdict, judge_new
+from alfosc_reduce_simulate.imaging.new_objects import NewVerdict, inside_field, judge_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,7 @@ def judge_tables(
     true = true_sources(truth, target, band)
     found, there = match(numbers(sources["ra"]), numbers(sources["dec"]), numbers(true["ra"]), numbers(true["dec"]))
     measured, known = sources[found], true[there]
-    alone = isolated(true)[there] & clean(measured)
+    alone = isolated(true)[there] & clean(measured) & np.isin(known["source"], seen_by_all(truth, target, band))
     stars, of_stars = measured[alone], known[alone]
     return FieldVerdict(
         target=target,
@@ -156,6 +156,18 @@ def true_sources(truth: ImagingTruth, target: str, band: str) -> QTable:
     wanted = (frames["target"] == target) & (frames["band"] == band) & (frames["kind"] == "image")
     good = wanted & np.isin(frames["oddity"], ["", "satellite"])
     return truth.sources_on(str(frames["file"][good if good.any() else wanted][0]))
+
+
+def seen_by_all(truth: ImagingTruth, target: str, band: str) -> Any:
+    """Return the sources that lie well inside the field on every good image: there all frames add up to one star."""
+    frames = truth.frames
+    wanted = (frames["target"] == target) & (frames["band"] == band) & (frames["kind"] == "image")
+    seen: Any = None
+    for file in frames["file"][wanted & np.isin(frames["oddity"], ["", "satellite"])]:
+        rows = truth.sources_on(str(file))
+        here = np.asarray(rows["source"])[inside_field(rows, truth)]
+        seen = here if seen is None else np.intersect1d(seen, here)
+    return np.zeros(0, int) if seen is None else seen
 
 
 def clean(measured: QTable) -> Any:

@@ -66,7 +66,7 @@ def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources:
     images = _images(truth, target, band)
     transients = images[images["kind"] == "transient"]
     first = transients[np.unique(transients["source"], return_index=True)[1]] if len(transients) else transients
-    wanted = first[_inside(first, truth) & (expected_strength(first, sources) >= LEAST)]
+    wanted = first[inside_field(first, truth) & (expected_strength(first, sources) >= LEAST)]
     ra, dec = numbers(new["ra"]), numbers(new["dec"])
     rows, _ = match(numbers(wanted["ra"]), numbers(wanted["dec"]), ra, dec)
     missed = sorted(set(map(int, wanted["source"])) - set(map(int, wanted["source"][rows])))
@@ -111,7 +111,7 @@ def _images(truth: ImagingTruth, target: str, band: str) -> QTable:
     return vstack([part[np.isin(part["kind"], ["transient", "moving"])] for part in rows])
 
 
-def _inside(rows: QTable, truth: ImagingTruth) -> NDArray[np.bool_]:
+def inside_field(rows: QTable, truth: ImagingTruth) -> NDArray[np.bool_]:
     """Return which sources lie well inside the field stop."""
     from alfosc_reduce_simulate.imaging.optics import MIDDLE
     from alfosc_reduce_simulate.imaging.response import FIELD_STOP
