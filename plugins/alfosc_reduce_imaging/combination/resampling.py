@@ -53,11 +53,6 @@ class Cut(NamedTuple):
     place: PixelMap
 
     @property
-    def matrix(self) -> NDArray[np.float64]:
-        """Row and column from row and column of the strip, where there is no bend."""
-        return self.place.matrix[::-1, ::-1]
-
-    @property
     def shift(self) -> NDArray[np.float64]:
         """Row and column of the first pixel of the strip."""
         return self.place.offset[::-1]
@@ -170,17 +165,56 @@ def _slid(cut: Cut, shape: tuple[int, int], method: Resampling) -> Layer:
     return _moved(Cut(data, variance, flags, PixelMap(np.eye(2), start[::-1])), shape)
 
 
+class Sampler(NamedTuple):
+    """Takes values where a strip's pixels lie; `places` (2, rows, columns) only where the map bends."""
+
+    place: PixelMap
+    shape: tuple[int, int]
+    places: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, cut: Cut, shape: tuple[int, int]) -> Sampler:
+        """Return the sampler of a strip."""
+        return cls(cut.place, shape, _places(cut.place, shape) if cut.place.bend.any() else None)
+
+    def smooth(self, values: NDArray[np.float32], order: int) -> NDArray[np.float32]:
+        """Return interpolated values; of order 3 for spline coefficients."""
+        return np.asarray(self.take(values, 0.0, order=order, output=np.float32, mode="mirror"))
+
+    def flags(self, flags: NDArray[np.int16], reach: int) -> NDArray[np.int16]:
+        """Return the flags of all pixels within reach of each place, 2 between two of them."""
+        outside = int(Flag.OUTSIDE_DETECTOR)
+        joined = np.pad(flags, reach, constant_values=np.int16(outside))
+        for axis in (0, 1):
+            size = joined.shape[axis] - reach + 1
+            joined = np.bitwise_or.reduce([_part(joined, k, size, axis) for k in range(reach)])
+        # The joined pixel is the one whose middle is nearest.
+        further = reach - 0.5 * (reach - 1)
+        return np.asarray(self.take(joined, further, order=0, output=np.int16, mode="constant", cval=outside))
+
+    def take(self, values: NDArray[Any], further: float, **how: Any) -> NDArray[Any]:
+        """Return values at the places, which lie `further` to the upper right in the array given."""
+        from scipy.ndimage import affine_transform, map_coordinates
+
+        how["prefilter"] = False
+        if self.places is not None:
+            return np.asarray(map_coordinates(values, self.places + further if further else self.places, **how))
+        matrix, shift = self.place.matrix[::-1, ::-1], self.place.offset[::-1] + further
+        return np.asarray(affine_transform(values, matrix, shift, output_shape=self.shape, **how))
+
+
 def _interpolated(cut: Cut, shape: tuple[int, int]) -> Layer:
     from scipy.ndimage import spline_filter
 
     flags = widened(cut.flags, int(Flag.SATURATED))
     smooth = mended(cut.data, flags)
     coefficients = spline_filter(smooth, 3, output=np.float32, mode="mirror")
-    data = _sampled(coefficients, cut, shape, order=3)
+    sampler = Sampler.of(cut, shape)
+    data = sampler.smooth(coefficients, 3)
     spread = mended(cut.variance, flags)
-    variance = np.maximum(_sampled(spread, cut, shape, order=1), 0)
+    variance = np.maximum(sampler.smooth(spread, 1), 0)
     variance *= _noise(cut, shape, "interpolate")
-    return Layer(data, variance, _flags(flags, cut, shape, 2))
+    return Layer(data, variance, sampler.flags(flags, 2))
 
 
 def _shared_out(cut: Cut, shape: tuple[int, int]) -> Layer:
@@ -188,15 +222,16 @@ def _shared_out(cut: Cut, shape: tuple[int, int]) -> Layer:
 
     smooth, spread = mended(cut.data, cut.flags), mended(cut.variance, cut.flags)
     data = share_out(smooth, cut.place, shape)
-    reach = int(np.ceil(np.abs(cut.matrix).sum(axis=1).max() - _SLIVER)) + 1
-    variance = np.maximum(_sampled(spread, cut, shape, order=1), 0) * _noise(cut, shape, "conserve")
-    return Layer(data, variance, _flags(cut.flags, cut, shape, reach))
+    reach = int(np.ceil(np.abs(cut.place.matrix).sum(axis=1).max() - _SLIVER)) + 1
+    sampler = Sampler.of(cut, shape)
+    variance = np.maximum(sampler.smooth(spread, 1), 0) * _noise(cut, shape, "conserve")
+    return Layer(data, variance, sampler.flags(cut.flags, reach))
 
 
 def _noise(cut: Cut, shape: tuple[int, int], method: Resampling) -> NDArray[np.float32] | np.float32:
     """Return by what interpolation changes the variance of each pixel of a strip."""
     table = _table(method)
-    bend, turn = np.abs(cut.place.bend).max() * max(shape), np.abs(cut.matrix - np.eye(2)).max()
+    bend, turn = np.abs(cut.place.bend).max() * max(shape), np.abs(cut.place.matrix - np.eye(2)).max()
     if (turn + bend) * max(shape) < WHOLE:
         return np.float32(table[_index(cut.shift)].prod())
     # Fractions of a pixel change slowly where frames are hardly turned: one of each 8 x 8 pixels tells.
@@ -211,21 +246,6 @@ def _index(place: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.floor((place - np.floor(place)) * _PHASES).astype(np.intp) % _PHASES
 
 
-def _sampled(values: NDArray[np.float32], cut: Cut, shape: tuple[int, int], *, order: int) -> NDArray[np.float32]:
-    return np.asarray(_taken(values, cut, 0.0, shape, order=order, output=np.float32, mode="mirror"))
-
-
-def _taken(values: NDArray[Any], cut: Cut, further: float, shape: tuple[int, int], **how: Any) -> NDArray[Any]:
-    """Return values at the places of a strip's pixels, `further` to the upper right in the array of values."""
-    from scipy.ndimage import affine_transform, map_coordinates
-
-    if not cut.place.bend.any():
-        return np.asarray(
-            affine_transform(values, cut.matrix, cut.shift + further, output_shape=shape, prefilter=False, **how)
-        )
-    return np.asarray(map_coordinates(values, _places(cut.place, shape) + further, prefilter=False, **how))
-
-
 def _places(place: PixelMap, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return row and column of each pixel of a strip, shape (2, rows, columns)."""
     y, x = np.arange(shape[0])[:, None], np.arange(shape[1])
@@ -234,18 +254,6 @@ def _places(place: PixelMap, shape: tuple[int, int]) -> NDArray[np.float64]:
         (a, b), c, (xx, xy, yy) = place.matrix[axis], place.offset[axis], place.bend[axis]
         found[1 - axis] = (a * x + xx * x * x) + (b * y + yy * y * y + c) + (xy * x) * y
     return found
-
-
-def _flags(flags: NDArray[np.int16], cut: Cut, shape: tuple[int, int], reach: int) -> NDArray[np.int16]:
-    """Return for each pixel of a strip the flags of all frame pixels within its reach, 2 between two of them."""
-    joined = np.pad(flags, reach, constant_values=np.int16(Flag.OUTSIDE_DETECTOR))
-    for axis in (0, 1):
-        size = joined.shape[axis] - reach + 1
-        joined = np.bitwise_or.reduce([_part(joined, k, size, axis) for k in range(reach)])
-    # The joined pixel is the one whose middle is nearest.
-    outside = int(Flag.OUTSIDE_DETECTOR)
-    further = reach - 0.5 * (reach - 1)
-    return np.asarray(_taken(joined, cut, further, shape, order=0, output=np.int16, mode="constant", cval=outside))
 
 
 def _part(array: NDArray[np.int16], start: int, size: int, axis: int) -> NDArray[np.int16]:
