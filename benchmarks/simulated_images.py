@@ -4,7 +4,8 @@
 
 prints one line a number, with the limit that it must keep; then time and memory. The same functions serve the tests.
 A night has four dithered images of 120 s in r, five twilight flats, eleven biases of the whole detector; the field has
-stars, galaxies, 25 transients of a signal to noise of 10 and more, a variable and a moving object.
+stars, galaxies, 25 transients of a signal to noise of 10 and more, a variable and a moving object. The night
+`isolated` has stars of a signal to noise of some 50 and nothing else: what photometry is held to.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
     "ra0": {"declination": 28.0, "ra": 0.02, "seed": 6},
     "off": {"declination": 28.0, "seed": 9, "pointing_error": (85.0, -85.0), "angle_error": 5.0},
     "crowded": {"declination": 10.0, "seed": 8, "stars": 2500},
+    "isolated": {"declination": 20.0, "seed": 10, "stars": 800, "galaxies": 0, "magnitudes": (17.5, 21.9)},
     "sparse": {"declination": 60.0, "seed": 7, "stars": 40, "galaxies": 20},
 }
 """Nights by name."""
@@ -66,6 +68,7 @@ def night_of(
     galaxies: int = 150,
     binning: int = 1,
     faint: float = FAINT,
+    magnitudes: tuple[float, float] = (12.5, 23.5),
     **changes: Any,
 ) -> Any:
     """Return the night of a case; `changes` are attributes of the `ImagingNight`."""
@@ -74,7 +77,8 @@ def night_of(
 
     base = demo_imaging_night(declination, ra, seed)
     changing = tuple(one for one in base.series[0].field.injected if one.kind != "transient")
-    field = Field(ra, declination, stars=stars, galaxies=galaxies, slope=0.14, seed=seed, injected=changing)
+    brightest, faintest = magnitudes
+    field = Field(ra, declination, stars, galaxies, brightest, faintest, slope=0.14, seed=seed, injected=changing)
     field = replace(field, injected=(Injected(31.0, 14.0, 21.0), *transients(field, 24, faint), *changing))
     series = replace(base.series[0], target="Simulated field", field=field)
     return replace(base, series=(series,), readout=Readout(binning=(binning, binning)), **changes)

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from alfosc_reduce_simulate.imaging import Field
 from astropy.table import QTable
 
 from alfosc_reduce import load
@@ -44,11 +45,11 @@ def small(**changes: Any) -> Any:
     return replace(night, series=(replace(night.series[0], count=3),))
 
 
-def reduced(night: Any, folder: Path) -> Path:
+def reduced(night: Any, folder: Path, *, code: int = 0) -> Path:
     """Make and reduce a night without pictures."""
     benchmark.make(night, folder)
     with patch("alfosc_reduce.labour.draw", lambda figures, folder: []):
-        assert reduce(folder / "recipe.toml", Choices(jobs=1, quiet=True)) == 0
+        assert reduce(folder / "recipe.toml", Choices(jobs=1, quiet=True)) == code
     return folder
 
 
@@ -183,3 +184,15 @@ def test_a_mirrored_image_is_solved(tmp_path: Path) -> None:
     verdict = benchmark.verdict(folder)
     assert verdict.sky.rms < 0.006
     assert benchmark.quality(folder, "wcs")["wcs_mirrored"] is True
+
+
+@pytest.mark.xdist_group("images-saturated")
+def test_where_all_stars_are_saturated_there_is_no_zero_point_and_a_sentence_says_so(tmp_path: Path) -> None:
+    night = small(declination=28.0, seed=16)
+    field = Field(160.0, 28.0, stars=60, galaxies=0, brightest=8.0, faintest=11.0, seed=16)
+    folder = reduced(replace(night, series=(replace(night.series[0], field=field),)), tmp_path, code=1)
+    found = {task["step"]: task for task in tasks(folder).values()}
+    assert found["zero_point"]["state"] == "failed"
+    assert "no zero point: 0 good stars" in found["zero_point"]["message"]
+    assert "broke" not in "".join(str(task["message"]) for task in found.values())
+    assert found["combine"]["state"] == "done"
