@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-SIGNIFICANCE = 6.0
+SIGNIFICANCE = 5.0
 """A match is taken if less than one search in ten to this power would find its like by chance."""
 MARGIN = 3.0
 """Powers of ten by which the best match must beat any other place that fits."""
@@ -146,7 +146,7 @@ def best_match(
 
 
 def _strength(best: Best) -> float:
-    return -1.0 if best.match is None else best.match.significance
+    return -np.inf if best.match is None else best.match.significance
 
 
 def _search(

@@ -181,17 +181,18 @@ def significance_of(
     """Return minus the power of ten of the probability that a search finds as many pairs by chance.
 
     The chance for one point is the larger of what the density of the reference says and what is counted when the
-    points are displaced a little, which knows of clusters. The binomial tail is multiplied by the number of places.
+    points are displaced a little, which knows of clusters. The binomial tail is multiplied by the number of maps that
+    differ by the radius.
     """
     from scipy.special import betainc
 
     inside = covered(mapped, near)
     number = max(int(inside.sum()), found)
     chance = min(max(_by_density(near, radius), _displaced(mapped[inside], near, radius)), 0.999)
-    if found < max(3.0, CONTRAST * chance * number):
-        return 0.0
+    trials = limits.trials(reach, radius, ASKEW if found >= AFFINE else 0.0)
     tail = max(float(betainc(found, number - found + 1, chance)), 1e-300)
-    return float(max(0.0, -np.log10(tail) - np.log10(limits.trials(reach))))
+    significance = float(-np.log10(tail) - np.log10(trials))
+    return significance if found >= CONTRAST * chance * number else min(significance, 0.0)
 
 
 def covered(mapped: NDArray[np.complex128], near: Neighbours) -> NDArray[np.bool_]:

@@ -24,12 +24,24 @@ class Limits(NamedTuple):
         finite = points[np.isfinite(points)]
         return max(0.5 * float(np.hypot(np.ptp(finite.real), np.ptp(finite.imag))), 5 * self.tolerance)
 
-    def trials(self, reach: float) -> float:
-        """Return how many places are different from each other within the limits."""
-        across = max(1.0, 2 * self.shift / self.tolerance)
-        turns = max(1.0, 2 * min(self.rotation, np.pi) * reach / self.tolerance)
-        scales = max(1.0, 2 * np.log1p(self.scale) * reach / self.tolerance)
-        return float(across**2 * turns * scales * self.flips)
+    def trials(self, reach: float, radius: float, askew: float = 0.0) -> float:
+        """Return how many maps within the limits are different from each other.
+
+        Parameters
+        ----------
+        reach
+            Half size of the field.
+        radius
+            Maps differ if they move a point of the field by more than this.
+        askew
+            How much the two axes may differ in scale or direction, as a fraction.
+        """
+        across = max(1.0, 2 * self.shift / radius)
+        turns, scales, shears = (
+            max(1.0, 2 * part * reach / radius)
+            for part in (min(self.rotation, np.pi), float(np.log1p(self.scale)), askew)
+        )
+        return float(across**2 * turns * scales * shears**2 * self.flips)
 
 
 def as_complex(xy: ArrayLike) -> NDArray[np.complex128]:
