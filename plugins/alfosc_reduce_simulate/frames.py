@@ -11,7 +11,7 @@ import numpy as np
 from alfosc_reduce_simulate.cosmic_rays import cosmic_rays
 from alfosc_reduce_simulate.detector import LIT, read_out
 from alfosc_reduce_simulate.dispersion import Dispersion
-from alfosc_reduce_simulate.headers import air_mass, headers
+from alfosc_reduce_simulate.headers import air_mass, headers, pointing
 from alfosc_reduce_simulate.light import (
     Conditions,
     SourceLight,
@@ -181,6 +181,6 @@ def _velocity(exposure: Exposure, site: EarthLocation) -> float:
 
     if exposure.target is None:
         return 0.0
-    where = SkyCoord(exposure.target.ra, exposure.target.dec, unit="deg")
+    where = SkyCoord(*pointing(exposure, site), unit="deg")
     time = Time(exposure.middle, scale="utc", location=site)
     return float(where.radial_velocity_correction(kind="barycentric", obstime=time).to_value("m/s"))

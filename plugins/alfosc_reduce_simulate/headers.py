@@ -140,10 +140,25 @@ def _pointing(exposure: Exposure, site: EarthLocation, orientation: str) -> dict
     target = exposure.target
     if target is None:
         return parked()
-    cards = tracking(target.ra, target.dec, exposure.start, site)
+    cards = tracking(*pointing(exposure, site), exposure.start, site) | {"OBJRA": target.ra / 15, "OBJDEC": target.dec}
     turned = 90 if orientation == "Vertical" else 0
     field = parallactic_angle(target.ra, target.dec, exposure.start, site) - turned
     return cards | {"FIELD": field, "ROTPOS": -float(turned)}
+
+
+def pointing(exposure: Exposure, site: EarthLocation) -> tuple[float, float]:
+    """Return where the telescope points in an exposure of a target, right ascension and declination in degrees.
+
+    An upright slit lies along the parallactic angle, and rows rise against it: to move a target up the rows by its nod,
+    the telescope moves along that angle.
+    """
+    target = exposure.target
+    if target is None:
+        return PARKED
+    moved = target.nod * exposure.number / 3600 if exposure.kind in ("object", "standard") else 0.0
+    angle = math.radians(parallactic_angle(target.ra, target.dec, exposure.start, site))
+    east = moved * math.sin(angle) / math.cos(math.radians(target.dec))
+    return target.ra + east, target.dec + moved * math.cos(angle)
 
 
 def parked() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.special import erf
 
+from alfosc_reduce import get_instrument, get_step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, usable, variance_of
@@ -239,3 +240,29 @@ class TestSkyFromWindows(StepContract):
 
     def inputs(self):
         return {"image": exposure(star(1500, 50), 20), "wavelengths": solution()}
+
+
+def test_two_nodded_exposures_of_a_simulated_night_agree_with_the_truth(small_night):
+    alfosc, truth = get_instrument("alfosc"), small_night.truth
+    trim, biases, flats = get_step("subtract_overscan")(), small_night.files("bias"), small_night.files("flat")
+    biases, flats = ([trim(alfosc.read(path)) for path in paths] for paths in (biases, flats))
+    bias, detector = get_step("combine_bias")()(biases), get_step("measure_detector")()(biases, flats)
+    frames = {}
+    for path in [*small_night.files("object"), small_night.files("arc")[-1]]:
+        frames[path.name] = get_step("correct_frame")()(trim(alfosc.read(path)), bias, None, detector)
+    *names, arc = frames
+    wavelengths = get_step("solve_wavelengths")()(frames[arc], alfosc)
+    cleaned = [get_step("reject_cosmic_rays")()(frames[name]) for name in names]
+    for name, image in zip(names, cleaned, strict=True):
+        result = SubtractSky()(image, wavelengths, cleaned)
+        assert result.image.header["SKYFROM"] != image.header["FILENAME"]
+        traces = FIND(result.image, result.sky)
+        spectrum = EXTRACT(result.image, traces, wavelengths, result.sky)[0]
+        start = round((image.header["DISPPIX0"] - truth.first) / truth.step)
+        true = truth.of(name)["electrons"][start : start + len(spectrum.flux)]
+        wave = spectrum.spectral_axis.value
+        good = ~spectrum.mask & (wave > 4200) & (wave < 9000)
+        ratio = np.sum(spectrum.flux.value[good]) / np.sum(true[good])
+        assert ratio == pytest.approx(1, abs=0.02)
+        pull = (spectrum.flux.value / ratio - true)[good] / np.sqrt(spectrum_variance(spectrum)[good])
+        assert robust(pull) == pytest.approx(1, abs=0.1)

@@ -210,3 +210,17 @@ def test_dates_run_from_evening_over_morning_to_the_next_afternoon(small_night):
     times = [ALFOSC.read(small_night.raw / str(name)).meta["MJD-AVG"] for name in small_night.truth.frames["file"]]
     assert times == sorted(times)
     assert str(small_night.truth.frames["file"][-1]).startswith("ALDc21")
+
+
+def test_the_telescope_nods_against_the_rows():
+    night = small(targets=(Target("TEST", 150.0, 28.0, STAR.sources, 60.0, count=3, nod=15.0),))
+    frames = [simulate_frame(night, one, ALFOSC) for one in exposures(night)[:3]]
+    headers = [frame.primary for frame in frames]
+    rows = [np.median(frame.sources[0].trace) for frame in frames]
+    _, angle = ALFOSC.slit_on_sky(headers[0])
+    for header, row in zip(headers[1:], rows[1:], strict=True):
+        north = header["DEC"] - headers[0]["DEC"]
+        east = (header["RA"] - headers[0]["RA"]) * np.cos(np.radians(28.0))
+        moved = 3600 * (east * np.sin(np.radians(angle)) + north * np.cos(np.radians(angle)))
+        assert moved == pytest.approx(-(row - rows[0]) * 0.2138, abs=0.2)
+    assert [header["OBJRA"] for header in headers] == [10.0] * 3
