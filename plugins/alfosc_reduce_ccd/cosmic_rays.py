@@ -15,7 +15,7 @@ from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, rows_on_slit, usable, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.background import smooth_light
-from alfosc_reduce_ccd.naming import name_of, title_of
+from alfosc_reduce_ccd.naming import header_of, name_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class RejectCosmicRays(Step):
         """
         if min(image.shape) <= _BORDER:
             raise DataError(f"{name_of(image)}: shape {image.shape} is too small to look for cosmic rays; exclude it")
-        header = image.meta.copy()
+        header = header_of(image.meta)
         hit, width = self._on_spectrum(image) if image.meta.get("DISPAXIS", 0) else self._on_image(image)
         if width:
             header["CRFWHM"] = (round(width, 2), "[pix] width of stars; cosmic rays are sharper")

@@ -21,7 +21,7 @@ MARGIN = 0.9
 of a Moffat profile is sharper than that of a Gaussian of its width."""
 _BRIGHT = 50.0
 _MODEL_ERROR = 0.03
-_SHARP, _LEAST_SHARP, _TOUCHING = 0.85, 0.6, 0.7
+_SHARP, _LEAST_SHARP, _TOUCHING = 1.0, 0.6, 0.7
 """Excess over the bounds that is asked for, in units of the significance that a pixel has above the sky in any case.
 
 Where stars are so narrow that noise hides how sharp a faint pixel is, it is less, down to the second number. The third

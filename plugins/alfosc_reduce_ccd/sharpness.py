@@ -90,15 +90,27 @@ def _share(distance: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
 
 @cache
 def _blob_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return widths, and the lower quartile of the sum of four neighbours over the pixel at the peak of a star."""
+    """Return widths, and the usual sum of four neighbours over the pixel at the peak of a star."""
     widths = np.linspace(1.0, 6.0, 51)
     phase = np.linspace(-0.5, 0.5, 21)
-    quartiles = []
+    sums = []
     for fwhm in widths:
         left, own, right = (_share(x - phase, fwhm) for x in (-1, 0, 1))
         one = (left + right) / own
-        quartiles.append(np.percentile(one[:, None] + one[None, :], 25))
-    return widths, np.array(quartiles)
+        sums.append(usual((one[:, None] + one[None, :]).ravel()))
+    return widths, np.array(sums)
+
+
+def usual(values: NDArray[np.floating]) -> float:
+    """Return the median of the shortest interval with a third of the values (three at least).
+
+    Stars of a frame are alike; what else looks like a star is of all kinds.
+    """
+    ordered = np.sort(values)
+    number = max(3, -(-len(ordered) // 3))
+    lengths = ordered[number - 1 :] - ordered[: len(ordered) - number + 1]
+    start = int(np.argmin(lengths))
+    return float(np.median(ordered[start : start + number]))
 
 
 def width_of(neighbours: NDArray[np.floating], pairs: Sequence[NDArray[np.floating]]) -> float | None:
@@ -114,10 +126,10 @@ def width_of(neighbours: NDArray[np.floating], pairs: Sequence[NDArray[np.floati
     Returns
     -------
     float or None
-        Full width at half maximum, pixels; rather too small than too large.
+        Full width at half maximum, pixels.
     """
     stars = np.min(pairs, axis=0) > 0.1
     if np.count_nonzero(stars) < 5:
         return None
-    widths, quartiles = _blob_table()
-    return float(np.interp(np.percentile(neighbours[stars], 25), quartiles, widths))
+    widths, sums = _blob_table()
+    return float(np.interp(usual(neighbours[stars]), sums, widths))

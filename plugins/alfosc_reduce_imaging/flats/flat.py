@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from alfosc_reduce_ccd.naming import header_of
 from alfosc_reduce_ccd.planes import planes_of
 from pydantic import Field
 
@@ -165,7 +166,7 @@ def _warn_of_few(frames: Sequence[LitFrame]) -> None:
 
 
 def _header(frames: Sequence[LitFrame], combined: MeanFlat, total: int) -> Header:
-    header = frames[0].plane.header.copy()
+    header = header_of(frames[0].plane.header)
     levels = [frame.level for frame in frames]
     header["NCOMBINE"] = (len(frames), "frames combined")
     header["NLEFTOUT"] = (total - len(frames), "frames left out")

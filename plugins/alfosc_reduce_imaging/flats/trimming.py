@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from alfosc_reduce_ccd.naming import header_of
 from alfosc_reduce_ccd.sections import binning_of, limits_of
 
 from alfosc_reduce import Step
@@ -101,7 +102,7 @@ def largest_rectangle(inside: NDArray[np.bool_]) -> Edges:
 def trimmed_header(header: Header, edges: Edges, shape: tuple[int, ...]) -> Header:
     """Return the header of a part of an image: reference pixel, detector section and pixel counts moved."""
     y0, y1, x0, x1 = edges
-    result = header.copy()
+    result = header_of(header)
     for keyword, shift in (("CRPIX1", x0), ("CRPIX2", y0), ("LTV1", x0), ("LTV2", y0)):
         if keyword in result:
             result[keyword] = float(result[keyword]) - shift

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from alfosc_reduce_ccd.naming import name_of
+from alfosc_reduce_ccd.naming import header_of, name_of
 from alfosc_reduce_ccd.planes import planes_of
 
 from alfosc_reduce import Step
@@ -146,6 +146,6 @@ def _image(
     image: CCDData, data: NDArray[Any], variance: NDArray[np.float32] | None, cards: dict[str, tuple[Any, str]]
 ) -> CCDData:
     unit, flags = image.unit.to_string(), flags_of(image)
-    result = make_image(data, unit=unit, header=image.meta, variance=variance, flags=flags)
-    result.meta.update(cards)
-    return result
+    header = header_of(image.meta)
+    header.update(cards)
+    return make_image(data, unit=unit, header=header, variance=variance, flags=flags)

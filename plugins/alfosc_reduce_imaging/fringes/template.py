@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from alfosc_reduce_ccd.naming import header_of
 from alfosc_reduce_ccd.planes import planes_of
 
 from alfosc_reduce import Step
@@ -197,7 +198,7 @@ def _scales(lights: Sequence[NDArray[np.float32]], scales: Sequence[float], leve
 
 
 def _header(found: Search) -> Header:
-    header = found.exposures[0].plane.header.copy()
+    header = header_of(found.exposures[0].plane.header)
     header["NCOMBINE"] = (len(found.exposures), "exposures combined")
     header["FRINGED"] = (not found.why_not, "are there fringes to be subtracted?")
     header["FRNGREL"] = (round(found.strength, 6), "fringes (root mean square) over the sky")

@@ -214,3 +214,25 @@ def test_widths_are_measured_or_not_known():
             fours.append(two[0] + two[1])
             pairs.append(two)
         assert width_of(np.array(fours), list(np.array(pairs).T)) == pytest.approx(fwhm, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore:The following header keyword is invalid")
+def test_real_images_of_a_stranger_lose_no_star(testdata):
+    from astropy import units as u
+    from astropy.io import fits
+    from astropy.nddata import CCDData
+    from scipy.ndimage import maximum_filter
+
+    found = []
+    for band in "BV":
+        with fits.open(testdata / "andicam" / f"SN2019so_20190201_{band}.fits.gz") as hdus:
+            data = np.array(hdus[0].data, np.float32)
+        result = STEP(CCDData(data, unit=u.adu))
+        assert result.meta["CRFWHM"] == pytest.approx(2.65, abs=0.15)
+        found.append((data - np.median(data), (flags_of(result) & int(Flag.COSMIC_RAY)) != 0))
+    (blue, hit), (visual, _) = found
+    # What both bands show is no cosmic ray; the lowest rows are no image of the sky. They differ by a pixel.
+    there = (blue == maximum_filter(blue, 9)) & (blue > 100) & (maximum_filter(visual, 5) > 60)
+    there[:40] = there[:, :10] = False
+    assert 15 < np.count_nonzero(there) < 200 and not (there & hit).any()
+    assert 50 < np.count_nonzero(hit[40:, 10:]) < 500
