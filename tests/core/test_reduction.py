@@ -17,6 +17,7 @@ from alfosc_reduce.cli import main, program
 from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.explanation import ancestors_of
 from alfosc_reduce.products import load
+from alfosc_reduce.products.foreign import read_table
 
 Reduce = Callable[..., SimpleNamespace]
 ALL = 25
@@ -161,6 +162,27 @@ def test_two_products_of_one_path_get_names_of_their_own(reduce_night: Reduce, n
     run = reduce_night()
     files = sorted(path.name for path in (run.folder / "reduced").rglob("all*.fits"))
     assert len(files) == 3 and files[-1] == "all.fits" and all(len(name) == 15 for name in files[:2])
+
+
+def test_the_last_stage_that_was_made_is_published(reduce_night: Reduce, night: Path) -> None:
+    recipe = night / "recipe.toml"
+    recipe.write_text(recipe.read_text() + '[output]\n"{target}/{frame}_last.fits" = ["subtract", "split.image"]\n')
+    run = reduce_night("steps.touch.params.fault=raise", "steps.touch.params.victim=HZ 44")
+    for frame, stage in (("toy2", "split"), ("toy5", "subtract")):
+        (path,) = (run.folder / "reduced").rglob(f"{frame}_last.fits")
+        assert ancestors_of(path)[-1].name == f"{stage}[{frame}]"
+
+
+def test_tables_are_published_in_the_form_that_their_name_asks_for(reduce_night: Reduce, night: Path) -> None:
+    recipe = night / "recipe.toml"
+    steps = '[steps.point]\nuses = "toy_point"\ninputs.image = "split.image"\n'
+    recipe.write_text(
+        recipe.read_text() + steps + '[output]\n"{frame}.ecsv" = "point.sources"\n"{frame}.reg" = "point.sources"\n'
+    )
+    run = reduce_night()
+    assert run.code == 0
+    assert read_table(run.folder / "reduced/toy2.ecsv")["id"].tolist() == [1, 2]
+    assert "circle(359.9990000,75.0000000" in (run.folder / "reduced/toy2.reg").read_text()
 
 
 def test_stale_files_go_but_not_what_a_person_changed(reduce_night: Reduce, night: Path) -> None:
