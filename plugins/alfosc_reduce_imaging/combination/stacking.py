@@ -75,17 +75,18 @@ def stacked(exposures: Sequence[Exposure], grid: Grid, *, method: Method, clip: 
     for rows in _strips(grid, len(exposures)):
         wide = slice(max(rows.start - rim, 0), min(rows.stop + rim, grid.ny))
         values, variances, flags = _layers(exposures, grid, wide, resampling)
-        keep = _usable(flags)
+        keep = ~mask_of(flags)
         if rejection:
             out = rejection.outliers(values, variances, keep)
             inner = slice(rows.start - wide.start, rows.stop - wide.start)
             values, variances, flags = values[:, inner], variances[:, inner], flags[:, inner]
             keep = keep[:, inner] & ~out[:, inner]
             rejected += int(np.count_nonzero(out[:, inner]))
+        used += int(np.count_nonzero(keep))
+        keep = _at_least_something(keep, flags)
         combine = _median if method == "median" else _mean
         whole.data[rows], whole.variance[rows] = combine(values, variances, keep, weights)
         whole.flags[rows] = _flags(flags, keep)
-        used += int(np.count_nonzero(keep))
     return Stack(whole.data, whole.variance, whole.flags, used, rejected)
 
 
@@ -107,13 +108,13 @@ def _layers(
     return values, variances, flags
 
 
-def _usable(flags: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Return which values may be used; where none may, those that exist (a saturated core is better than a hole)."""
-    usable = ~mask_of(flags)
-    none = ~usable.any(axis=0)
-    if none.any():
-        usable |= none & ((flags & int(Flag.OUTSIDE_DETECTOR | Flag.NOT_FINITE)) == 0)
-    return usable
+def _at_least_something(keep: NDArray[np.bool_], flags: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return what to keep; where nothing is left, what has light at all: a saturated core is better than a hole."""
+    none = ~keep.any(axis=0)
+    if not none.any():
+        return keep
+    dark = int(Flag.OUTSIDE_DETECTOR | Flag.OUTSIDE_FIELD | Flag.NOT_FINITE)
+    return np.asarray(keep | (none & ((flags & dark) == 0)))
 
 
 def _flags(flags: NDArray[np.int16], keep: NDArray[np.bool_]) -> NDArray[np.int16]:
