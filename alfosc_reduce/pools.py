@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import multiprocessing
 import os
 import sys
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +22,9 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 """What workers find in their environment: one thread each for linear algebra."""
 
 Opener = Callable[[], Executor]
+
+PLENTY = 280_000_000
+"""Bytes that a worker may hold between two tasks."""
 
 
 def start(pool: Executor, fn: Callable[..., Any], *args: Any) -> Future[Any]:
@@ -113,9 +119,27 @@ _voice: list[Connection] = []
 held for ever by a worker that is killed."""
 
 
+def give_back_memory(above: int = PLENTY) -> None:
+    """Give freed memory back to the system if this process holds more than `above` bytes, where the system can tell.
+
+    The C library keeps what large arrays leave, up to some hundred megabytes a worker, for the next ones.
+    """
+    try:
+        held = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, ValueError, AttributeError):
+        return
+    if held > above:
+        gc.collect()
+        trim(0)
+
+
 def _speaking(number: int, fn: Callable[..., Any], *args: Any) -> Any:
     """Call ``fn(*args, announce)`` in a worker."""
-    return fn(*args, lambda what: _voice[0].send((number, what)))
+    try:
+        return fn(*args, lambda what: _voice[0].send((number, what)))
+    finally:
+        give_back_memory()
 
 
 def _prepare(lifeline: Connection, mouth: Connection) -> None:

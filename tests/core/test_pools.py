@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alfosc_reduce.errors import ConfigurationError
-from alfosc_reduce.pools import Here, Processes, opener, start, worker_environment
+from alfosc_reduce.pools import Here, Processes, give_back_memory, opener, start, worker_environment
 
 Reduce = Callable[..., SimpleNamespace]
 
@@ -99,6 +99,20 @@ def test_what_is_announced_is_there_before_its_task_ends(tmp_path: Path, toys: S
     with pytest.raises(KeyError, match="no such thing"):
         start(pool, failing).result(timeout=60)
     pool.shutdown()
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell how much memory is held")
+def test_freed_memory_is_given_back() -> None:
+    kept = [bytearray(60_000) for _ in range(4000)]
+    between = bytearray(60_000)
+    held = resident()
+    del kept
+    give_back_memory(above=0)
+    assert resident() < held - 100_000_000 and len(between) == 60_000
 
 
 def test_no_cluster_is_told() -> None:
