@@ -46,7 +46,7 @@ def figure_of_combination(image: CCDData, outlines: Sequence[Outline], area: Are
     else:
         _draw_errors(right, image, step)
     header = image.meta
-    seconds = f", {header['EXPTIME']:g} s" if "EXPTIME" in header else ""
+    seconds = f", {float(header['EXPTIME']):.4g} s" if "EXPTIME" in header else ""
     figure.suptitle(
         f"{header.get('OBJECT', '')} {header.get('FILTER', '')}: {header['NCOMBINE']} frames{seconds}, "
         f"{header.get('COMBMETH', '')}", fontsize=10,
@@ -69,6 +69,8 @@ def _draw_image(axes: Axes, image: CCDData, step: int) -> None:
 
 
 def _draw_coverage(axes: Axes, outlines: Sequence[Outline], grid: Grid, step: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     number = coverage(outlines, grid, step)
     top = len(outlines)
     drawn = axes.imshow(
@@ -78,7 +80,7 @@ def _draw_coverage(axes: Axes, outlines: Sequence[Outline], grid: Grid, step: in
     for place, size in outlines:
         rim = place(corners(*size)) - [grid.x0, grid.y0]
         axes.plot(*np.vstack([rim, rim[:1]]).T, "w-", lw=0.5)
-    axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label="frames")
+    axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label="frames", ticks=MaxNLocator(integer=True))
     axes.set(xlabel="x (pixels)", title="frames that reach a pixel")
     axes.title.set_fontsize(9)
 

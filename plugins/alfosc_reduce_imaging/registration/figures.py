@@ -59,21 +59,23 @@ def _draw_field(axes: Axes, filelist: QTable, used: Sequence[int], found: dict[i
         outline = place_of(filelist[i])(corners(int(filelist["nx"][i]), int(filelist["ny"][i])))
         axes.plot(*np.vstack([outline, outline[:1]]).T, "-", lw=0.6, color="0.5")
     pairs = [(k, one) for k, one in found.items() if one is not None and len(one.places)]
-    largest = max((one.rms for _, one in pairs), default=0.0)
+    lengths = [np.hypot(*one.residuals.T) for _, one in pairs]
+    typical = float(np.percentile(np.concatenate(lengths), 80)) if lengths else 0.0
+    width = float(np.ptp(axes.get_xlim()))
     for number, (_, one) in enumerate(pairs):
         step = max(1, len(one.places) * len(pairs) // _ARROWS)
         axes.quiver(
             *one.places[::step].T, *one.residuals[::step].T, angles="xy", scale_units="xy", width=0.003,
-            scale=max(largest, 1e-4) / (0.025 * float(np.ptp(axes.get_xlim()))), color=_COLOURS[number % 10],
+            scale=max(typical, 1e-4) / (width / 30), color=_COLOURS[number % 10],
         )  # fmt: skip
     axes.set(aspect="equal", xlabel="x of the reference (pixels)", ylabel="y of the reference (pixels)")
-    axes.set_title(f"outlines; arrows of 1/40 of the width are misses of {largest:.3f} pixels", fontsize=9)
+    axes.set_title(f"outlines; arrows of 1/30 of the width are misses of {typical:.3f} pixels", fontsize=9)
 
 
 def _draw_scatter(axes: Axes, filelist: QTable, found: dict[int, Alignment | None]) -> None:
     names = []
     for number, (i, one) in enumerate(found.items()):
-        names.append(str(filelist["file"][i]))
+        names.append(_short(str(filelist["file"][i])))
         if one is not None and len(one.residuals):
             spread = number + np.linspace(-0.25, 0.25, len(one.residuals))
             axes.plot(spread, np.hypot(*one.residuals.T), ".", ms=2, color="0.6")
@@ -82,6 +84,11 @@ def _draw_scatter(axes: Axes, filelist: QTable, found: dict[int, Alignment | Non
     top = max((3.5 * float(filelist["rms"][i].value) for i in found), default=0.1)
     axes.set(ylabel="distance of a star from its place (pixels)", ylim=(0, max(top, 0.01)))
     axes.set_title("stars (grey) and rms in one coordinate", fontsize=9)
+
+
+def _short(name: str) -> str:
+    """Return the end of a long name: its beginning is that of all frames."""
+    return name if len(name) <= 16 else f"…{name[-15:]}"
 
 
 def conditions_figure(filelist: QTable) -> Figure:
@@ -100,7 +107,7 @@ def conditions_figure(filelist: QTable) -> Figure:
     sky = np.asarray(getattr(filelist["sky"], "value", filelist["sky"]), float)
     unit = str(getattr(filelist["sky"], "unit", None) or "").partition("/")[0].strip() or "counts"
     _points(panels[2], sky / np.where(seconds > 0, seconds, 1), use, f"sky ({unit} / s / pixel)")
-    names = [str(name) for name in filelist["file"]]
+    names = [_short(str(name)) for name in filelist["file"]]
     panels[2].set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8 if len(names) < 25 else 5)
     reference = filelist.meta["REFERENCE"]
     title = f"{_title(filelist)}conditions ({reference} is the reference; crosses are not used)"

@@ -32,7 +32,7 @@ class PixelMap(NamedTuple):
     bend: NDArray[np.float64] = STRAIGHT
 
     def __call__(self, xy: ArrayLike) -> NDArray[np.float64]:
-        """Return points, shape (n, 2), mapped."""
+        """Return points, shape (..., 2), mapped."""
         points = np.asarray(xy, dtype=np.float64)
         found = points @ self.matrix.T + self.offset
         return np.asarray(found if not self.bend.any() else found + squares(points) @ self.bend.T)
@@ -80,9 +80,9 @@ class PixelMap(NamedTuple):
 
 
 def squares(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return x^2, x y, y^2 of points, shape (n, 3)."""
-    x, y = points[:, 0], points[:, 1]
-    return np.column_stack([x * x, x * y, y * y])
+    """Return x^2, x y, y^2 of points, shape (..., 3)."""
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([x * x, x * y, y * y], axis=-1)
 
 
 def fit_quadratic(points: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]) -> PixelMap:

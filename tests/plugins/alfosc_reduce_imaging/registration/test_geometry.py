@@ -41,6 +41,7 @@ def test_bent_maps(scale: float, turn: float, shift: float, bend: np.ndarray, x:
     bent = similarity(scale, turn, (shift, -shift))._replace(bend=bend)
     grid = np.stack(np.meshgrid(*[np.linspace(0, 2000, 7)] * 2), axis=-1).reshape(-1, 2)
     np.testing.assert_allclose(bent.from_pixel(x, y)(grid), bent(grid + np.array([x, y])), atol=1e-6)
+    np.testing.assert_array_equal(bent(grid[5]), bent(grid)[5])
     np.testing.assert_allclose(bent.inverse_over((2001, 2001))(bent(grid)), grid, atol=5e-3)
     found = fit_map(grid, bent(grid), np.full(len(grid), 0.01))
     np.testing.assert_allclose(found.place(grid), bent(grid), atol=1e-2)

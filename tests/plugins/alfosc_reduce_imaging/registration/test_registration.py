@@ -95,6 +95,7 @@ def test_distortion_between_dithered_frames_is_followed(field: Any, map_error: A
     assert rms < 0.03 and worst < 0.1
     assert map_error(place_of(found[1]).straight, true)[0] > 0.1
     assert found[1]["map_error"].value < 0.03
+    assert abs(float(RegisterImages().quality(found, stars=[])["largest_shift_pixels"] or 0) - 100) < 1
 
 
 def test_errors_of_transparency_are_right(field: Any) -> None:
