@@ -14,6 +14,7 @@ from alfosc_reduce_imaging.transients.completeness import faint_limit
 from alfosc_reduce_imaging.transients.counterparts import Counterparts, find_counterparts, known_names
 from alfosc_reduce_imaging.transients.point_flux import Profile, best_flux
 from alfosc_reduce_imaging.transients.stars_light import bright_stars
+from alfosc_reduce_imaging.transients.trails import on_trail
 from alfosc_reduce_imaging.transients.vetoes import in_starlight, vetoes
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def search(
         "light of a bright star": in_starlight(
             numbers(sources, "x"), numbers(sources, "y"), flux, bright, scene.seeing
         ),
+        "trail": on_trail(sources, ~catalogued, scene.seeing),
         "blend with a star": _blends(found[0], scene) & (not scene.difference),
         "outside the catalogue": _outside(places, catalogues[0]),
         "faint": ~(flux > SIGNIFICANT * noise),

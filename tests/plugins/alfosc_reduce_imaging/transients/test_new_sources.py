@@ -90,6 +90,21 @@ def test_what_is_no_source_is_rejected_with_the_reason(field: Make, more_sources
     assert len(result.sources) == len(true.new)
 
 
+def test_pieces_of_a_trail_are_not_new(field: Make, more_sources: Make) -> None:
+    true = field(seed=3, count=40, flux=2e4)
+    x = np.array([100.0, 230, 410, 700])
+    pieces = more_sources(true, x, 880 + 0.1 * x, np.full(4, 700.0))
+    both = vstack([true.sources, pieces])
+    both["theta"] = np.random.default_rng(1).uniform(-90, 90, len(both)) * u.deg
+    both["theta"][-4:] = [3, 8, 10, 1] * u.deg
+    both["ellipticity"][-4:] = 0.5
+    result = search(true, sources=both, limit=26.0)
+    assert (result.rejected["reason"] == "trail").sum() == 4
+    assert len(result.sources) == len(true.new)
+    both["theta"][-4:] = [50, 90, -40, -90] * u.deg
+    assert len(search(true, sources=both, limit=26.0).sources) == len(true.new) + 4
+
+
 def test_structure_in_the_light_of_a_bright_star_is_not_new(field: Make, more_sources: Make) -> None:
     true = field(seed=3, count=40, flux=2e4)
     star = true.reference[:1].copy()
