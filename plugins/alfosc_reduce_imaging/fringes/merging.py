@@ -11,7 +11,7 @@ from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce_imaging.flats.blocks import per_pixel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=np.generic)
 
 SMOOTHINGS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
-_CROP, _ROWS = 512, 128
+_CROP, _ROWS = 176, 128
 Area = tuple[slice, slice]
 
 
@@ -91,13 +91,25 @@ def pattern_in(
 def best_smoothing(exposures: Sequence[Exposure], scales: Sequence[float]) -> float:
     """Return with which Gaussian the pattern of one half of the exposures tells best that of the other half.
 
-    That is tried in the middle of the field.
+    That is tried in nine places, as fringes may be broad in the middle of a detector and fine at its edges.
     """
-    ny, nx = exposures[0].plane.shape
-    area = tuple(slice(max(0, (n - _CROP) // 2), min(n, (n + _CROP) // 2)) for n in (ny, nx))
-    halves = [pattern_in(exposures[h], scales[h], (area[0], area[1])) for h in (slice(0, None, 2), slice(1, None, 2))]
-    misfits = [_misfit(halves[0], halves[1], s) + _misfit(halves[1], halves[0], s) for s in SMOOTHINGS]
+    misfits = np.zeros(len(SMOOTHINGS))
+    for area in _places(exposures[0].plane.shape):
+        one, other = (
+            pattern_in(exposures[half], scales[half], area) for half in (slice(0, None, 2), slice(1, None, 2))
+        )
+        misfits += [_misfit(one, other, sigma) + _misfit(other, one, sigma) for sigma in SMOOTHINGS]
     return SMOOTHINGS[int(np.argmin(misfits))]
+
+
+def _places(shape: tuple[int, ...]) -> Iterator[Area]:
+    """Yield nine parts of a field, evenly spread; of a small one, all of it."""
+    if min(shape) < 4 * _CROP:
+        yield slice(0, shape[0]), slice(0, shape[1])
+        return
+    for y in np.linspace(0, shape[0] - _CROP, 3).astype(int):
+        for x in np.linspace(0, shape[1] - _CROP, 3).astype(int):
+            yield slice(int(y), int(y) + _CROP), slice(int(x), int(x) + _CROP)
 
 
 def smoothed(
@@ -124,9 +136,9 @@ def _misfit(one: tuple[NDArray[np.float32], ...], other: tuple[NDArray[np.float3
     away = smoothed(one[0], one[1], sigma)[0] - other[0]
     away = away[np.isfinite(away)]
     if away.size == 0:
-        return float("inf")
+        return 0.0
     limit = 5 * 1.4826 * float(np.median(np.abs(away)))
-    return float(np.mean(np.minimum(np.abs(away), limit) ** 2))
+    return float(np.sum(np.minimum(np.abs(away), limit) ** 2))
 
 
 def _part(exposure: Exposure, area: Area) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
