@@ -177,13 +177,16 @@ def _best_of(found: list[tuple[Similarity, Check]]) -> Best:
         return Best(None, 0.0)
     found.sort(key=lambda one: (-one[1].significance, one[1].rms))
     place, check = found[0]
-    taken = set(map(tuple, check.pairs.tolist()))
-    rivals = [
-        c.significance for _, c in found[1:] if len(taken & set(map(tuple, c.pairs.tolist()))) < 0.5 * len(c.pairs)
-    ]
+    rivals = [other.significance for _, other in found[1:] if not same_place(check.pairs, other.pairs)]
     matrix, offset = check.linear.as_matrix(place.middle if place.flip else None)
     match = PatternMatch(matrix, offset, check.pairs, place.votes, check.significance, check.rms)
     return Best(match, max(rivals, default=0.0))
+
+
+def same_place(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool:
+    """Say whether two lists of pairs share most of what the shorter one has."""
+    shared = set(map(tuple, first.tolist())) & set(map(tuple, second.tolist()))
+    return len(shared) >= 0.5 * min(len(first), len(second))
 
 
 def _subsets(

@@ -184,15 +184,23 @@ def significance_of(
     points are displaced a little, which knows of clusters. The binomial tail is multiplied by the number of maps that
     differ by the radius.
     """
-    from scipy.special import betainc
-
     inside = covered(mapped, near)
     number = max(int(inside.sum()), found)
     chance = min(max(_by_density(near, radius), _displaced(mapped[inside], near, radius)), 0.999)
     trials = limits.trials(reach, radius, ASKEW if found >= AFFINE else 0.0)
-    tail = max(float(betainc(found, number - found + 1, chance)), 1e-300)
-    significance = float(-np.log10(tail) - np.log10(trials))
+    significance = rarity(found, number, chance) - float(np.log10(trials))
     return significance if found >= CONTRAST * chance * number else min(significance, 0.0)
+
+
+def rarity(found: int, number: int, chance: float) -> float:
+    """Return minus the power of ten of the probability of so many successes or more; beyond 250, at least that much."""
+    from scipy.special import betainc, rel_entr
+
+    tail = float(betainc(found, number - found + 1, chance))
+    if tail > 1e-250:
+        return float(-np.log10(tail))
+    share = found / number
+    return float(number * (rel_entr(share, chance) + rel_entr(1 - share, 1 - chance)) / np.log(10))
 
 
 def covered(mapped: NDArray[np.complex128], near: Neighbours) -> NDArray[np.bool_]:
