@@ -12,6 +12,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import mask_of
+from alfosc_reduce.images import header_wcs
 from alfosc_reduce.products.image_hdus import clean_header
 from alfosc_reduce_imaging.combination.background import Sky, measure_sky, sampling_step
 from alfosc_reduce_imaging.registration.filelist import place_of, plain
@@ -174,12 +175,20 @@ def frames_of(images: Sequence[CCDData]) -> dict[str, Frame]:
     for i in range(len(images)):
         image = images[i]
         names.append(str(description(image)["FRAME"]))
-        frame = Frame(image.data, _variance(image), _flags(image), clean_header(image.meta), image.unit)
+        frame = Frame(image.data, _variance(image), _flags(image), _header(image), image.unit)
         unmap(frame.data, frame.variance, frame.flags)
         frames.append(frame)
     del image
     gc.collect()  # An image and its uncertainty hold each other.
     return dict(zip(distinct(names), frames, strict=True))
+
+
+def _header(image: CCDData) -> Header:
+    """Return the header of an image, with the WCS of a stranger's image that has it elsewhere."""
+    header = clean_header(image.meta)
+    if image.wcs is not None and header_wcs(header) is None:
+        header.update(image.wcs.to_header())
+    return header
 
 
 def exposure_of(image: Frame, name: str, row: Any, *, sky: str) -> Exposure:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from alfosc_reduce_imaging.registration.star_lists import StarList
 
 _ARROWS = 150
+_FRAMES = 12
+"""Of many frames a choice is drawn star by star."""
 _COLOURS = tuple(f"C{i}" for i in range(10))
 
 
@@ -41,7 +43,9 @@ def residuals_figure(filelist: QTable, frames: Sequence[StarList]) -> Figure:
     reference = str(filelist.meta["REFERENCE"])
     target = targets_of(next(frame for frame in frames if frame.name == reference))
     used = [int(i) for i in np.flatnonzero(np.asarray(filelist["use"], bool))]
-    found = {i: refine(frames[i], target, place_of(filelist[i])) for i in used if frames[i].name != reference}
+    others = [i for i in used if frames[i].name != reference]
+    shown = set(others[:: -(-len(others) // _FRAMES) or 1])
+    found = {i: refine(frames[i], target, place_of(filelist[i])) if i in shown else None for i in others}
     _draw_field(field, filelist, used, found)
     _draw_scatter(scatter, filelist, found)
     number = f"{len(used)} of {len(filelist)} frames"

@@ -76,6 +76,18 @@ def test_another_frame_lends_its_sky_map(three: Any, filelist: Any) -> None:
     np.testing.assert_allclose(after.all_pix2world(*there, 0), before.all_pix2world(50, 60, 0), atol=1e-7)
 
 
+def test_the_wcs_of_a_stranger_is_kept(three: Any, filelist: Any) -> None:
+    from alfosc_reduce.images import header_wcs
+
+    first = three[0]
+    wcs = header_wcs(first.meta)
+    strange = CCDData(first.data, unit="electron", wcs=wcs, meta={"FILENAME": "f0", "EXPTIME": 100.0})
+    image = CombineImages()([strange], filelist([first], PLACES[:1]))
+    after = header_wcs(image.meta)
+    assert wcs is not None and after is not None
+    np.testing.assert_allclose(after.all_pix2world(30, 40, 0), wcs.all_pix2world(30, 40, 0), atol=1e-9)
+
+
 def test_one_frame_becomes_counts_a_second(stars: Any) -> None:
     frame = stars().frame("only", seconds=200.0, noise=False)
     image = CombineImages()([frame])

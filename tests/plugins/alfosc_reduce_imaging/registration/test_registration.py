@@ -61,6 +61,17 @@ def test_most_stars_of_one_frame_may_be_missing_in_the_other(field: Any, map_err
     assert map_error(place_of(found[1]), true)[0] < 0.03
 
 
+@pytest.mark.parametrize("rotation", [180.0, 90.0, -37.0])
+def test_any_rotation_is_found(field: Any, map_error: Any, rotation: float) -> None:
+    """A telescope that went through the meridian between two exposures."""
+    stars = field(150)
+    middle = np.array([1023.5, 1023.5])
+    turn = similarity(1.0, rotation, (0.0, 0.0))
+    true = turn._replace(offset=middle - turn.matrix @ middle)
+    found = register(stars.seen("a", fainter=-0.3), stars.seen("b", true))
+    assert map_error(place_of(found[1]), true)[0] < 0.03
+
+
 def test_variable_stars_and_clouds(field: Any) -> None:
     stars = field(200)
     tables = [stars.seen("a"), stars.seen("b", MAPS[1], fainter=0.75, exposure=50.0)]
