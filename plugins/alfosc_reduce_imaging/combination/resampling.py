@@ -30,6 +30,7 @@ MARGIN = 12
 WHOLE = 0.01
 """Pixels: a frame that lies so near to the grid's pixels is taken as it is."""
 _PHASES = 256
+_ARTEFACT = int(Flag.COSMIC_RAY | Flag.BAD_PIXEL)
 _WHOLE_PHASE = 1e-3
 _SLOW = 0.006
 _SLIVER = 0.05
@@ -126,6 +127,8 @@ def _cut(exposure: Exposure, to_frame: PixelMap, rows: slice, grid: Grid, margin
         flags[strange] |= np.int16(Flag.NOT_FINITE)
         data[strange] = 0
         variance[strange] = 0
+    # A cosmic ray or a hot pixel that saturates is no saturated star.
+    flags[(flags & _ARTEFACT) != 0] &= np.int16(~int(Flag.SATURATED))
     start = to_frame.from_pixel(0, rows.start)
     return Cut(data, variance, flags, start._replace(offset=start.offset - low))
 

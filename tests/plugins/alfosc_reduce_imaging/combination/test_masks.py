@@ -72,6 +72,15 @@ def test_a_short_exposure_does_not_hide_saturation(stars: Any, filelist: Any) ->
     assert ((image.flags & Flag.SATURATED) != 0).sum() == ((frames[0].flags & Flag.SATURATED) != 0).sum()
 
 
+@pytest.mark.parametrize("place", PLACES[:2])
+def test_a_saturated_cosmic_ray_spoils_only_its_frame(scene: Any, filelist: Any, place: Any) -> None:
+    field = scene()
+    frames = [field.frame("f0"), field.frame("f1"), field.frame("f2", place)]
+    spoiled(frames[2], slice(100, 103), slice(150, 160), 2e5, Flag.COSMIC_RAY | Flag.SATURATED)
+    image = combine(frames, filelist(frames, [IDENTITY, IDENTITY, place]), area="intersection")
+    assert not image.mask.any() and np.abs(image.data).max() < 4
+
+
 def test_corners_without_frames_are_outside(scene: Any, filelist: Any) -> None:
     field = scene()
     places = [IDENTITY, similarity(1, 0, (40.0, 30.0))]
