@@ -33,9 +33,10 @@ def keywords_of_map(header: Header) -> list[str]:
 def sky_map(header: Header, chip: Readout) -> Cards:
     """Return a tangential map of the raw array, good to the telescope's pointing; empty if the header has no pointing.
 
-    The pointing falls on the middle of the exposed detector. Columns run along the position angle ``FIELD``, rows 90
-    degrees further: north is up and east is left at the usual field rotation of -90 degrees. A header without ``FIELD``
-    is taken to have that rotation.
+    The pointing falls on the middle of the exposed detector. Columns rise along the position angle ``FIELD`` + 180
+    degrees, as two exposures of a target nodded along the slit show, rows 90 degrees further: north is up and east is
+    left at a field rotation of 90 degrees. A header without ``FIELD`` is taken to have that rotation. That the sky is
+    not mirrored is assumed.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def sky_map(header: Header, chip: Readout) -> Cards:
     pointing = direction(header)
     if pointing is None:
         return {}
-    angle = math.radians(_field_rotation(header))
+    angle = math.radians(_field_rotation(header) + 180)
     across, up = (chip.detector.scale * binning / 3600 for binning in chip.binning)
     cards: Cards = {
         "CTYPE1": ("RA---TAN", "from pointing and field rotation"),
@@ -68,10 +69,10 @@ def sky_map(header: Header, chip: Readout) -> Cards:
 
 def _field_rotation(header: Header) -> float:
     try:
-        angle = float(text(header, "FIELD", "-90"))
+        angle = float(text(header, "FIELD", "90"))
     except ValueError:
-        return -90.0
-    return angle if math.isfinite(angle) else -90.0
+        return 90.0
+    return angle if math.isfinite(angle) else 90.0
 
 
 def _middle(chip: Readout) -> tuple[float, float]:

@@ -76,11 +76,12 @@ def _pointing(
         return parked()
     ra, dec, angle = _as_told(night, optics) if optics else (*_BLANK_FIELD, -90.0)
     upright = parallactic_angle(ra, dec, exposure.start, site)
-    return tracking(ra, dec, exposure.start, site) | {"FIELD": angle, "ROTPOS": (angle - upright + 180) % 360 - 180}
+    field = angle + 180  # columns rise opposite to the field rotation
+    return tracking(ra, dec, exposure.start, site) | {"FIELD": field, "ROTPOS": (field - upright + 180) % 360 - 180}
 
 
 def _as_told(night: ImagingNight, optics: Optics) -> tuple[float, float, float]:
-    """Return pointing and field rotation as the header has them."""
+    """Return pointing and position angle of the columns as the header has them."""
     ra, dec = moved(optics.ra, optics.dec, *night.pointing_error)
     return float(ra), float(dec), optics.angle + night.angle_error
 
@@ -89,7 +90,7 @@ def _set_sky_map(image: Header, night: ImagingNight, optics: Optics, primary: He
     """Write a tangential map that follows from pointing, field rotation and scale, as good as these."""
     for key in ("CDELT1", "CDELT2"):
         image.remove(key)
-    angle, (x, y) = math.radians(primary["FIELD"]), optics.reference_pixel()
+    angle, (x, y) = math.radians(primary["FIELD"] - 180), optics.reference_pixel()
     steps = SCALE / 3600 * np.array(night.readout.binning)
     matrix = np.array([[math.sin(angle), math.cos(angle)], [math.cos(angle), -math.sin(angle)]]) * steps
     cards: dict[str, Any] = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"}
