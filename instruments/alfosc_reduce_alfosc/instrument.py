@@ -114,7 +114,7 @@ class Alfosc(Instrument):
         return slit_angle(header)
 
     def slit_on_sky(self, header: Header) -> tuple[float, float] | None:
-        """Return where on a horizontal slit the pointing falls and how columns rise on the sky; None for other slits."""
+        """Return where on a horizontal slit the pointing falls and how columns rise on the sky, else None."""
         from alfosc_reduce_alfosc.sky import slit_on_sky
 
         return slit_on_sky(header)
