@@ -16,6 +16,8 @@ _SAMPLES = 600
 _CELLS = 12
 _CLIP = 3.0
 _FEWEST = 0.2
+_FEWEST_CELLS = 9
+_ROUNDS = 24
 
 
 class Sky(NamedTuple):
@@ -54,7 +56,7 @@ def measure_sky(data: NDArray[np.floating], good: NDArray[np.bool_], step: int, 
     enough = enough if enough.any() else number > 0
     noise = float(np.median(scatter[enough]))
     heights = -(-data.shape[0] // mesh[0]), -(-data.shape[1] // mesh[1])
-    places = [(np.arange(count) + 0.5) * size * step - 0.5 for count, size in zip(mesh, heights, strict=True)]
+    places = [(np.arange(count) + 0.5) * size * step - 0.5 * step for count, size in zip(mesh, heights, strict=True)]
     y, x = (axis.ravel() for axis in np.meshgrid(places[0] - middle[1], places[1] - middle[0], indexing="ij"))
     return Sky(*_plane(x[enough], y[enough], centre[enough], slope=slope), middle, noise)
 
@@ -81,15 +83,18 @@ def _clipped(cells: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[n
 def _plane(
     x: NDArray[np.float64], y: NDArray[np.float64], level: NDArray[np.float64], *, slope: bool
 ) -> tuple[float, float, float]:
-    terms = np.column_stack([np.ones(len(x)), x, y])[:, : 3 if slope and len(x) >= 9 else 1]
-    keep = np.ones(len(x), bool)
-    for _ in range(5):
+    """Return the plane (or the level) of cells of which objects raise many: the lower half begins, others join."""
+    terms = np.column_stack([np.ones(len(x)), x, y])[:, : 3 if slope and len(x) >= _FEWEST_CELLS else 1]
+    keep = level <= np.median(level)
+    for turn in range(_ROUNDS):
         found = np.linalg.lstsq(terms[keep], level[keep], rcond=None)[0]
         miss = level - terms @ found
-        spread = MAD_TO_SIGMA * float(np.median(np.abs(miss[keep] - np.median(miss[keep]))))
-        # Objects only add light: what lies high goes sooner than what lies low.
-        again = (miss <= 2 * spread) & (miss >= -3 * spread) if spread > 0 else keep
-        if (again == keep).all() or again.sum() < 5:
+        # Objects only add light: how far the sky scatters is seen below it. In the end both sides count alike.
+        spread = float(np.sqrt(np.mean(miss[miss <= 0] ** 2))) if (miss <= 0).any() else 0.0
+        above, below = (2.0, 4.0) if turn < _ROUNDS // 2 else (3.0, 3.0)
+        again = np.abs(miss) <= np.where(miss > 0, above, below) * max(spread, 1e-30)
+        if again.sum() < min(len(x), _FEWEST_CELLS):
             break
         keep = again
-    return float(found[0]), *(float(v) for v in found[1:]), *([0.0] * (3 - len(found)))  # type: ignore[return-value]
+    numbers = [*(float(v) for v in found), 0.0, 0.0]
+    return numbers[0], numbers[1], numbers[2]
