@@ -17,6 +17,7 @@ from alfosc_reduce_imaging.sources.apertures import (
 from alfosc_reduce_imaging.sources.depth import EmptyApertures, empty_apertures
 from alfosc_reduce_imaging.sources.isophotes import Isophotes, isophotes
 from alfosc_reduce_imaging.sources.psf_photometry import PsfFluxes, fit_psf
+from alfosc_reduce_imaging.sources.second_look import is_needed, second_look
 from alfosc_reduce_imaging.sources.segmentation import Segmentation, segment
 from alfosc_reduce_imaging.stars.detection import Stars, at_own_width, with_sky
 from alfosc_reduce_imaging.stars.moments import Moments, adaptive_moments
@@ -39,6 +40,7 @@ _DEFAULT_FWHM = 4.5
 _STARS = 80
 _FREE = 7.0
 _STAMP = 2.2
+_LONE, _NEIGHBOURS = 12, 0.01
 _SURPLUS = 3.0
 """Sigma by which empty apertures must scatter more than independent pixels do to be believed."""
 
@@ -102,7 +104,9 @@ class Prepared:
         return self.scene.noise
 
 
-def prepare(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Prepared:
+def prepare(
+    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64
+) -> Prepared:
     """Find the sources of an image, its point spread function, and its noise.
 
     Parameters
@@ -115,6 +119,8 @@ def prepare(frame: Frame, threshold: float, fewest: int, correlation: tuple[floa
         Pixels of a source.
     correlation
         ``NOISECOR`` and ``NOISELEN``, where known; else empty apertures tell.
+    box
+        Cells of the background, pixels.
     """
     stars = with_sky(at_own_width(frame.light, threshold), frame.level, frame.light.rms)
     fwhm = stars.seeing.fwhm if stars.seeing.number else _DEFAULT_FWHM
@@ -125,12 +131,24 @@ def prepare(frame: Frame, threshold: float, fewest: int, correlation: tuple[floa
     noise = with_correlation(frame.noise, correlation, empty)
     scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
     psf = build_psf(star_stamps(frame, stars, found, fwhm), fwhm, (frame.level.shape[0], frame.level.shape[1]))
+    if psf is not None and is_needed(scene, fwhm):
+        chosen = labels_of(stars, found, fwhm) - 1
+        scene, psf = second_look(scene, frame.light.good, found, psf, chosen[chosen >= 0], box)
     return Prepared(stars, psf, found, scene, empty, fwhm, radii)
 
 
-def measure(frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None) -> Measured:
+def labels_of(stars: Stars, found: Segmentation, fwhm: float) -> NDArray[np.int64]:
+    """Return the numbers of the sources that the stars of the point spread function are, 0 for none; each once."""
+    chosen = lone_stars(stars, found, fwhm)
+    x, y = np.rint(stars.x[chosen]).astype(np.int64), np.rint(stars.y[chosen]).astype(np.int64)
+    return np.unique(stamps_at(found.labels, x, y, 0, 0)[:, 0, 0]).astype(np.int64)
+
+
+def measure(
+    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64
+) -> Measured:
     """Find and measure all sources; parameters as in `prepare`."""
-    return photometry(frame, prepare(frame, threshold, fewest, correlation))
+    return photometry(frame, prepare(frame, threshold, fewest, correlation, box))
 
 
 def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) -> Segmentation:
@@ -155,9 +173,29 @@ def with_correlation(noise: Noise, known: tuple[float, float] | None, empty: Emp
     return replace(noise, correlation=float(ratio)) if sure else noise
 
 
+def lone_stars(stars: Stars, found: Segmentation, fwhm: float) -> NDArray[np.int64]:
+    """Return the stars that tell the point spread function, the most significant first, and the loneliest of them.
+
+    Neighbours with one per cent of a star's light lift its wings. Only where fewer than a dozen stars are without such
+    are others taken.
+    """
+    from scipy.spatial import KDTree
+
+    chosen = np.flatnonzero(stars.is_star)
+    if len(chosen) <= _LONE or len(found.x) == 0:
+        return chosen[:_STARS]
+    around = KDTree(np.column_stack([found.x, found.y]))
+    places = np.column_stack([stars.x[chosen], stars.y[chosen]])
+    near = around.query_ball_point(places, STAMP * fwhm)
+    other = np.array([found.significance[one].sum() - found.significance[one].max(initial=0) for one in near])
+    share = other / stars.significance[chosen]
+    limit = max(_NEIGHBOURS, float(np.sort(share)[_LONE - 1]))
+    return chosen[share <= limit][:_STARS]
+
+
 def star_stamps(frame: Frame, stars: Stars, found: Segmentation, fwhm: float) -> StarStamps:
     """Return the stars that tell the point spread function, the most significant first, other sources masked."""
-    chosen = np.flatnonzero(stars.is_star)[:_STARS]
+    chosen = lone_stars(stars, found, fwhm)
     x, y = stars.x[chosen], stars.y[chosen]
     whole = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     radius = int(np.ceil(STAMP * fwhm))

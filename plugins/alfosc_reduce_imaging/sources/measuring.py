@@ -75,7 +75,7 @@ class MeasureSources(Step):
         known = None
         if "NOISECOR" in image.meta:
             known = (float(image.meta["NOISECOR"]), float(image.meta.get("NOISELEN", 1.0)))
-        measured = measure(frame, self.threshold, self.smallest_area, known)
+        measured = measure(frame, self.threshold, self.smallest_area, known, self.background_box)
         _tell(measured, frame_name(image))
         table = table_of(measured, frame, image)
         return Sources(table, segmentation_map(measured, image))

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAD_TO_SIGMA = 1.482602218505602
-_CLIP = 3.0
-_CLIPPED_SIGMA = 0.98658
-"""Standard deviation of a unit normal within three sigma."""
+_CLIP = 4.0
+"""Sigma. At three, the skewness of photon noise alone would take 0.04 of itself off the mean."""
+_CLIPPED_SIGMA = 0.99946
+"""Standard deviation of a unit normal within four sigma."""
 _FEWEST = 0.2
 """A cell with a smaller share of usable pixels takes the values of its neighbours."""
 _OBJECT = 2.5
