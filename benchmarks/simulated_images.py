@@ -243,7 +243,7 @@ def measures(name: str, folder: Path) -> Iterator[Measure]:
     yield Measure(f"{name}: noise of the combined image, pixels, over expected", pixels.pixel, 0.97, 1.03)
     yield Measure(f"{name}: noise of the combined image, {pixels.boxes} sums", pixels.box, 0.97, 1.03)
     yield Measure(f"{name}: seeing over truth, worst frame, less 1", found.seeing, -0.03, 0.03)
-    if found.new:
+    if found.new and found.new.injected:
         share = found.new.found / max(found.new.injected, 1)
         yield Measure(f"{name}: new sources, found of {found.new.injected}", share, 0.95, 1)
         yield Measure(f"{name}: new sources, false", found.new.false, 0, 0.9)

@@ -27,7 +27,8 @@ class NewVerdict:
     Attributes
     ----------
     injected, found
-        Transients on the image with a signal to noise of 10 and more, and how many of them were found.
+        Transients on the image with a signal to noise of 10 and more, not fainter than was searched, and how many of
+        them were found.
     false
         Reported sources that are none, and do not lie on the path of a moving one.
     missed
@@ -59,7 +60,8 @@ def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources:
     target, band
         Which field.
     new
-        Reported, with ``ra`` and ``dec``, and where there are error circles ``class`` and the circles in its meta data.
+        Reported, with ``ra`` and ``dec``; its meta data may say how faint was searched (``LIMIT``, a magnitude); where
+        there are error circles ``class`` and the circles in its meta data.
     sources
         All that was measured, from which follows what signal to noise a magnitude has on this image.
     """
@@ -67,6 +69,7 @@ def judge_new(truth: ImagingTruth, target: str, band: str, new: QTable, sources:
     transients = images[images["kind"] == "transient"]
     first = transients[np.unique(transients["source"], return_index=True)[1]] if len(transients) else transients
     wanted = first[inside_field(first, truth) & (expected_strength(first, sources) >= LEAST)]
+    wanted = wanted[numbers(wanted["magnitude"]) <= float(new.meta.get("LIMIT", np.inf))]
     ra, dec = numbers(new["ra"]), numbers(new["dec"])
     rows, _ = match(numbers(wanted["ra"]), numbers(wanted["dec"]), ra, dec)
     missed = sorted(set(map(int, wanted["source"])) - set(map(int, wanted["source"][rows])))

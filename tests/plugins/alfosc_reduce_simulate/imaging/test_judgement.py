@@ -127,6 +127,12 @@ def test_faint_transients_need_not_be_found(truth):
     assert 0 < judge_tables(truth, TARGET, BAND, table, new_of(table)).new.injected < 5
 
 
+def test_what_is_fainter_than_the_search_need_not_be_found(truth):
+    new = new_of(measured(truth))
+    new.meta["LIMIT"] = 20.8
+    assert judge_tables(truth, TARGET, BAND, measured(truth), new).new.injected == 3
+
+
 def test_matches_are_mutual():
     rows = match([10.0, 10.0001, 50.0], [0.0, 0.0, 0.0], [10.00002, 50.1], [0.0, 0.0])
     assert [list(part) for part in rows] == [[0], [0]]
