@@ -73,7 +73,7 @@ class Calibration:
             "COLTERR": (self.colour_error, "its standard error"),
             "COLTYP": (self.typical_colour, "[mag] COLOR of objects of unknown colour"),
             "ZPSCATT": (self.scatter, "[mag] scatter of the stars beyond their errors"),
-            "ZPCAT": (self.catalogue[:60] or None, "where their magnitudes come from"),
+            "ZPCAT": (self.catalogue[:66] or None, ""),
         }
         return {key: card for key, card in found.items() if card[0] is not None}
 

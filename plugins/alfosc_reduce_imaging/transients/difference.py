@@ -97,7 +97,7 @@ def difference_of(
     spreads = [spread_of(straight, None), spread_of(interpolated, phases)][:: -1 if own else 1]
     variance = _convolved(blunt.variance, spreads[0].square) + _convolved(sharp.variance, spreads[1].square)
     scale = np.float32(-1 / fit.kernel.ratio if own else 1.0)
-    flags = blunt.flags | _around(sharp.flags, int(np.ceil(width)) + 1)
+    flags = _without_rim(blunt.flags | _around(sharp.flags, int(np.ceil(width)) + 1), int(np.ceil(2 * width)) + 1)
     data, variance = remainder * scale, variance * scale**2
     data -= background(data, ~mask_of(flags), box=BOX)[0]
     noise = _blank_scatter(data, variance, flags, blunt.data)
@@ -150,6 +150,13 @@ def _around(flags: NDArray[np.int16], reach: int) -> NDArray[np.int16]:
                 marked = maximum_filter1d(marked, 2 * reach + 1, axis=axis)
             found |= np.where(marked, np.int16(flag), np.int16(0))
     return found
+
+
+def _without_rim(flags: NDArray[np.int16], reach: int) -> NDArray[np.int16]:
+    """Return flags that say that along the rim, where the kernel reaches beyond the image, there is no difference."""
+    rim = np.ones(flags.shape, bool)
+    rim[reach:-reach, reach:-reach] = False
+    return flags | np.where(rim, np.int16(Flag.OUTSIDE_DETECTOR), np.int16(0))
 
 
 def _blank_scatter(

@@ -112,7 +112,7 @@ def _noise_factors(image: CCDData, reference: CCDData) -> tuple[float, float]:
 
 def _header(own: Header, other: Header, found: Difference) -> Header:
     header = own.copy()
-    header["DIFFREF"] = (str(other.get("FILENAME") or other.get("OBJECT") or "?")[:60], "reference image subtracted")
+    header["DIFFREF"] = str(other.get("FILENAME") or other.get("OBJECT") or "?")[:66]
     header["DIFFRAT"] = (round(found.ratio, 8), "flux of a star here / in the reference")
     header["DIFFSTAR"] = (found.stamps, "stars that gave the kernel")
     header["DIFFCHI2"] = (round(found.chi2, 4), "median reduced chi squared of these")

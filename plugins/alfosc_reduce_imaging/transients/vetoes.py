@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SHARP = 0.65
 """A source narrower than this times the seeing is a cosmic ray or a bad pixel."""
+SHARPER = 0.45
+"""The same on a difference image, whose few sources give widths a poor scale."""
 WIDE = 1.6
 """One wider than this times the seeing is a galaxy, a trail, or several sources; so is one wider than the seeing, if
 the error of its width allows no star."""
@@ -69,13 +71,13 @@ def vetoes(
     width = numbers(sources, "fwhm")
     stellar = numbers(sources, "class_star" if profile is None else "", missing=1.0)
     x, y = numbers(sources, "x"), numbers(sources, "y")
-    margin = 2 * seeing
+    margin, narrow = 2 * seeing, (SHARP if profile is None else SHARPER) * seeing
     inside = (x > margin) & (x < shape[1] - 1 - margin) & (y > margin) & (y < shape[0] - 1 - margin)
     return {
         "edge": ((bits & SourceFlag.EDGE) != 0) | ~inside,
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
-        "cosmic ray": (width < SHARP * seeing) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
+        "cosmic ray": (width < narrow) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
         "shape": numbers(sources, "ellipticity", missing=0.0) > _roundness(sources, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),

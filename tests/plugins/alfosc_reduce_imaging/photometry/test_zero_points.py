@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.photometry.zero_points import MeasureZeroPoint
 
-from alfosc_reduce import DataError
+from alfosc_reduce import DataError, load, save
 from alfosc_reduce.testing import StepContract
 
 Make = Callable[..., Any]
@@ -117,6 +118,15 @@ def test_vega_and_ab_differ_by_the_constant(field: Make) -> None:
     native, vega = measured(true).image.meta, measured(true, magnitudes="Vega").image.meta
     assert vega["MAGSYS"] == "Vega"
     assert native["MAGZP"] - vega["MAGZP"] == pytest.approx(0.16, abs=1e-6)
+
+
+def test_the_header_says_where_magnitudes_come_from(field: Make, tmp_path: Path) -> None:
+    true = field(seed=2)
+    true.reference.meta["CATALOG"] = "panstarrs"
+    image = measured(true, band="R", magnitudes="AB").image
+    header = load(save(image, tmp_path / "image.fits")).meta
+    assert header["ZPCAT"] == "R from r and g-r of panstarrs (tonry2012), +0.21 to AB"
+    assert header["MAGZPERR"] == image.meta["MAGZPERR"] and header["COLOR"] == "V-R"
 
 
 def test_by_hand(field: Make) -> None:
