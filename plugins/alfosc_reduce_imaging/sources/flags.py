@@ -26,6 +26,8 @@ class SourceFlag(IntFlag):
     """A pixel of the source is above the linear range."""
     SHARP = 256
     """Narrower than a star can be: a cosmic ray or a hot pixel."""
+    SHALLOW = 512
+    """The image is much shallower here than elsewhere: fewer exposures, whose stars are not those of the image."""
 
 
 NOT_A_SOURCE = SourceFlag.EDGE | SourceFlag.SHARP | SourceFlag.COSMIC_RAY

@@ -41,6 +41,8 @@ _STARS = 80
 _FREE = 7.0
 _STAMP = 2.2
 _LONE, _NEIGHBOURS = 12, 0.01
+_SHALLOW = 1.5
+"""Times the usual variance of the background; vignetting makes less."""
 _SURPLUS = 3.0
 """Sigma by which empty apertures must scatter more than independent pixels do to be believed."""
 
@@ -130,11 +132,19 @@ def prepare(
     empty = empty_apertures(frame.light.data, frame.noise.sky, taken, radii)
     noise = with_correlation(frame.noise, correlation, empty)
     scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
-    psf = build_psf(star_stamps(frame, stars, found, fwhm), fwhm, (frame.level.shape[0], frame.level.shape[1]))
+    whole = np.rint(stars.y).astype(np.int64), np.rint(stars.x).astype(np.int64)
+    fit = replace(stars, is_star=stars.is_star & ~is_shallow(noise.sky, frame.light.good)[whole])
+    psf = build_psf(star_stamps(frame, fit, found, fwhm), fwhm, (frame.level.shape[0], frame.level.shape[1]))
     if psf is not None and is_needed(scene, fwhm):
-        chosen = labels_of(stars, found, fwhm) - 1
+        chosen = labels_of(fit, found, fwhm) - 1
         scene, psf = second_look(scene, frame.light.good, found, psf, chosen[chosen >= 0], box)
     return Prepared(stars, psf, found, scene, empty, fwhm, radii)
+
+
+def is_shallow(sky: NDArray[np.float32], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where the variance of the background is much larger than elsewhere: fewer exposures went in."""
+    usual = float(np.median(sky[::4, ::4][good[::4, ::4]])) if good[::4, ::4].any() else float(np.median(sky))
+    return np.asarray(sky > _SHALLOW * usual)
 
 
 def labels_of(stars: Stars, found: Segmentation, fwhm: float) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of
 from alfosc_reduce_imaging.sources.columns import describe
 from alfosc_reduce_imaging.sources.flags import SourceFlag
-from alfosc_reduce_imaging.sources.measurement import MAIN
+from alfosc_reduce_imaging.sources.measurement import MAIN, is_shallow
 from alfosc_reduce_imaging.stars.description import description, pixel_scale
 from alfosc_reduce_imaging.stars.moments import angle_of, axes_of
 from alfosc_reduce_imaging.stars.psf_record import record_of
@@ -150,6 +150,7 @@ def all_flags(measured: Measured, frame: Frame, image: CCDData) -> tuple[NDArray
         out[(bits & int(flag)) != 0] |= int(mark)
     out |= _around(measured, frame, pixels)
     out[measured.segmentation.blended] |= int(SourceFlag.BLENDED)
+    out[at_centres(is_shallow(measured.noise.sky, frame.light.good), measured)] |= int(SourceFlag.SHALLOW)
     seeing = measured.stars.seeing
     narrow = measured.moments.size < _SHARP * seeing.size
     out[narrow & (measured.segmentation.significance > _SHARP_SNR)] |= int(SourceFlag.SHARP)
@@ -173,6 +174,13 @@ def _around(measured: Measured, frame: Frame, pixels: NDArray[np.int16]) -> NDAr
     others = np.count_nonzero(disc & (label > 0) & (label != own), axis=(1, 2)) > _FOREIGN * disc.sum()
     flags = np.where(edge, int(SourceFlag.EDGE), 0) | np.where(lost, int(SourceFlag.MASKED), 0)
     return np.asarray(flags | np.where(others, int(SourceFlag.NEIGHBOUR), 0), np.int32)
+
+
+def at_centres(plane: NDArray[np.bool_], measured: Measured) -> NDArray[np.bool_]:
+    """Return the values of an image at the pixels where sources are; the nearest for those beyond an edge."""
+    places = zip((measured.y, measured.x), plane.shape, strict=True)
+    y, x = (np.clip(np.rint(place).astype(int), 0, size - 1) for place, size in places)
+    return np.asarray(plane[y, x])
 
 
 def sky_positions(measured: Measured, image: CCDData) -> dict[str, Any]:

@@ -156,6 +156,19 @@ def test_a_hit_of_a_cosmic_ray_is_too_sharp_for_a_star(sky_field: Any) -> None:
     assert np.count_nonzero(sources["source_flags"] & int(SourceFlag.SHARP)) == 1
 
 
+def test_parts_with_fewer_exposures_are_said_to_be_shallow(sky_field: Any) -> None:
+    field = sky_field(shape=(500, 500), number=64, flux=(2e4, 6e4), seed=8)
+    rim = np.arange(500) < 90
+    field.data[:, rim] += np.random.default_rng(1).normal(0, 30, (500, 90))
+    field.variance[:, rim] += 900
+    sources = measured(field).sources
+    shallow = (sources["source_flags"] & int(SourceFlag.SHALLOW)) != 0
+    x = sources["x"].value
+    assert shallow[x < 80].all()
+    assert not shallow[x > 110].any()
+    assert sources.meta["PSFSTARS"] <= np.count_nonzero(x > 80)
+
+
 def test_the_map_has_the_numbers_of_the_table(fields: Any, sky_field: Any) -> None:
     image = sky_field(number=30).image()
     sources, segmentation = MeasureSources()(image)
