@@ -20,8 +20,8 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from alfosc_reduce_imaging.combination.combination import CombineImages
-from alfosc_reduce_imaging.combination.correlation import noise_factor
 from alfosc_reduce_imaging.combination.grid import Outline, common_grid
+from alfosc_reduce_imaging.correlated_noise import noise_factor
 from alfosc_reduce_imaging.registration.geometry import IDENTITY, PixelMap, similarity
 from astropy.io.fits import Header
 from astropy.nddata import CCDData

@@ -167,7 +167,7 @@ def verdict(folder: Path) -> Any:
 
 def noise(folder: Path, combined: Any = None) -> Any:
     """Return what the judge says of the noise of an image on the pixels of the published one, by default of that."""
-    from alfosc_reduce_imaging.combination.correlation import noise_factor
+    from alfosc_reduce_imaging.correlated_noise import noise_factor
     from alfosc_reduce_simulate.imaging.judgement import true_sources
     from alfosc_reduce_simulate.imaging.noise import BOX, judge_noise
 

@@ -22,7 +22,10 @@ def table_to_hdus(table: Table) -> fits.HDUList:
 
 
 def table_hdu(table: Table, name: str) -> fits.BinTableHDU:
-    """Return a table as an HDU; plain values in its ``meta`` travel as JSON in the header."""
+    """Return a table as an HDU; plain values in its ``meta`` travel as JSON in the header.
+
+    ``meta["UCD"]`` may hold the Unified Content Descriptors (IVOA) of columns; other programs find them as ``TUCDn``.
+    """
     from astropy.io import fits
 
     bare = table.copy(copy_data=False)
@@ -34,6 +37,10 @@ def table_hdu(table: Table, name: str) -> fits.BinTableHDU:
     hdu = fits.table_to_hdu(bare)
     hdu.name = name
     hdu.header["TABMETA"] = json.dumps(meta, default=str)
+    words = meta.get("UCD", {})
+    for number, column in enumerate(bare.colnames, start=1):
+        if column in words:
+            hdu.header[f"TUCD{number}"] = str(words[column])
     if own:
         hdu.header["TABUNITS"] = json.dumps(own)
     return hdu

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from alfosc_reduce_imaging.astrometry.fit import Fit, Stars, fit_map
-from alfosc_reduce_imaging.astrometry.pattern import Best, PatternMatch, best_match
-from alfosc_reduce_imaging.astrometry.pattern_check import Neighbours
-from alfosc_reduce_imaging.astrometry.pattern_limits import Limits, as_complex
 from alfosc_reduce_imaging.astrometry.polynomials import Frame
 from alfosc_reduce_imaging.astrometry.tangent_plane import axes_at, project
+from alfosc_reduce_imaging.patterns.checking import Neighbours
+from alfosc_reduce_imaging.patterns.limits import Limits, as_complex
+from alfosc_reduce_imaging.patterns.matching import Best, PatternMatch, best_match
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

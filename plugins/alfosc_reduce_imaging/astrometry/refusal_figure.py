@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce_imaging.astrometry.matching import Detected, Known
-    from alfosc_reduce_imaging.astrometry.pattern import PatternMatch
     from alfosc_reduce_imaging.astrometry.start import Start
+    from alfosc_reduce_imaging.patterns.matching import PatternMatch
 
 
 def title_of(image: CCDData) -> str:

@@ -15,11 +15,11 @@ from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.parameters import Angle
 from alfosc_reduce_imaging.astrometry.header import header_with
 from alfosc_reduce_imaging.astrometry.matching import FEWEST, Detected, Known, Search, Solution, solve, vote
-from alfosc_reduce_imaging.astrometry.pattern import SIGNIFICANCE, Best
 from alfosc_reduce_imaging.astrometry.quality import numbers_of, summary_of
 from alfosc_reduce_imaging.astrometry.sky_columns import with_sky
 from alfosc_reduce_imaging.astrometry.stars import detected_of, known_of
 from alfosc_reduce_imaging.astrometry.start import Start, start_of
+from alfosc_reduce_imaging.patterns.matching import SIGNIFICANCE, Best
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from alfosc_reduce_imaging.combination.correlation import (
+from alfosc_reduce_imaging.combination.resampling import Resampling, whole_shift
+from alfosc_reduce_imaging.correlated_noise import (
     LAGS,
     autocovariance,
     box_weights,
     correlation_cards,
     spline_weights,
 )
-from alfosc_reduce_imaging.combination.resampling import Resampling, whole_shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

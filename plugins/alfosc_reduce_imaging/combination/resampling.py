@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from alfosc_reduce.flags import Flag
-from alfosc_reduce_imaging.combination.correlation import LAGS, autocovariance, box_weights, spline_weights
 from alfosc_reduce_imaging.combination.mending import mended, widened
+from alfosc_reduce_imaging.correlated_noise import LAGS, autocovariance, box_weights, spline_weights
 from alfosc_reduce_imaging.registration.geometry import PixelMap
 
 if TYPE_CHECKING:

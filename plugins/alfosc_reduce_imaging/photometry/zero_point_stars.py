@@ -28,7 +28,7 @@ LARGEST_ERROR = 0.1
 """Magnitudes: the largest error of either that a star may have."""
 FEW = 6
 """Stars below which blended and crowded ones are taken, too."""
-SPOILT = int(UNSAFE | SourceFlag.NONLINEAR)
+SPOILT = int(UNSAFE | SourceFlag.NONLINEAR | SourceFlag.SHALLOW)
 NOT_LINEAR = int(Flag.SATURATED | Flag.NONLINEAR)
 BLENDS = int(SourceFlag.BLENDED | SourceFlag.NEIGHBOUR)
 STELLAR = 0.05

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.pattern import match_pattern
+from alfosc_reduce_imaging.patterns.matching import match_pattern
 from alfosc_reduce_imaging.registration.fitting import Fit, fit_map
 from alfosc_reduce_imaging.registration.geometry import PixelMap, similarity
 from alfosc_reduce_imaging.registration.health import FEWEST

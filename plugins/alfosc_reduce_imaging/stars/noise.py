@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce_imaging.combination.correlation import noise_factor
+from alfosc_reduce_imaging.correlated_noise import noise_factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Noise:
     correlation
         Error of a sum over many pixels over that of independent pixels; 1 without resampling.
     length
-        Pixels over which that factor grows (`alfosc_reduce_imaging.combination.correlation`).
+        Pixels over which that factor grows (`alfosc_reduce_imaging.correlated_noise`).
     """
 
     sky: NDArray[np.float32]

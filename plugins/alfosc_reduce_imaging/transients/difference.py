@@ -49,7 +49,7 @@ class Difference:
     fwhm, beta
         Moffat profile of its stars: full width at half maximum (pixels) and exponent.
     noise_factor, noise_length
-        What `alfosc_reduce_imaging.combination.correlation` calls NOISECOR and NOISELEN.
+        What `alfosc_reduce_imaging.correlated_noise` calls NOISECOR and NOISELEN.
     """
 
     data: NDArray[np.float32]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.combination.correlation import LAGS, correlation_cards, spline_weights
+from alfosc_reduce_imaging.correlated_noise import LAGS, correlation_cards, spline_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

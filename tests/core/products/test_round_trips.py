@@ -10,6 +10,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty, VarianceUncertainty
 from astropy.table import QTable
@@ -149,3 +150,12 @@ class Unsavable:
 def test_a_field_that_cannot_be_saved_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReductionError, match=r"Unsavable\.call is a function"):
         save(Unsavable(lambda: 3), tmp_path / "a.fits")
+
+
+def test_what_columns_mean_is_said_to_other_programs(tmp_path: Path) -> None:
+    table = QTable({"ra": [1.0] * u.deg, "name": ["a"], "dec": [2.0] * u.deg})
+    table.meta["UCD"] = {"ra": "pos.eq.ra", "dec": "pos.eq.dec"}
+    path = save(table, tmp_path / "t.fits")
+    header = fits.getheader(path, 1)
+    assert header["TUCD1"] == "pos.eq.ra" and header["TUCD3"] == "pos.eq.dec" and "TUCD2" not in header
+    assert load(path).meta["UCD"] == table.meta["UCD"]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.combination.combination import CombineImages
-from alfosc_reduce_imaging.combination.correlation import (
+from alfosc_reduce_imaging.combination.noise import median_factor, median_variance
+from alfosc_reduce_imaging.correlated_noise import (
     LAGS,
     autocovariance,
     box_weights,
@@ -16,7 +17,6 @@ from alfosc_reduce_imaging.combination.correlation import (
     noise_factor,
     spline_weights,
 )
-from alfosc_reduce_imaging.combination.noise import median_factor, median_variance
 from alfosc_reduce_imaging.registration.geometry import IDENTITY, similarity
 
 PLACES = {

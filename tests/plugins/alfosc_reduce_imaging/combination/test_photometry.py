@@ -70,7 +70,7 @@ def test_fluxes_of_noisy_frames_have_no_bias_and_right_errors(stars: Any, fileli
 
 
 def CCDNoise(image: Any, origin: Any, xy: Any, radius: float) -> Any:  # noqa: N802
-    from alfosc_reduce_imaging.combination.correlation import correlated_error
+    from alfosc_reduce_imaging.correlated_noise import correlated_error
 
     y, x = np.indices(image.shape)
     errors = []

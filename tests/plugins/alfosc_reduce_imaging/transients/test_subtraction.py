@@ -10,7 +10,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from alfosc_reduce_imaging.combination.correlation import correlated_error
+from alfosc_reduce_imaging.correlated_noise import correlated_error
 from alfosc_reduce_imaging.sources.measuring import MeasureSources
 from alfosc_reduce_imaging.transients.new_sources import FindNew
 from alfosc_reduce_imaging.transients.subtraction import SubtractReference

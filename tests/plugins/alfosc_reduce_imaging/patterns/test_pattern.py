@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alfosc_reduce_imaging.astrometry.pattern import PatternMatch, match_pattern
+from alfosc_reduce_imaging.patterns.matching import PatternMatch, match_pattern
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

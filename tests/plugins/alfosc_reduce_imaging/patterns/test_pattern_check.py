@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alfosc_reduce_imaging.astrometry.pattern import best_match, match_pattern, same_place
-from alfosc_reduce_imaging.astrometry.pattern_check import linear_through, rarity
-from alfosc_reduce_imaging.astrometry.pattern_limits import Limits, as_complex
+from alfosc_reduce_imaging.patterns.checking import linear_through, rarity
+from alfosc_reduce_imaging.patterns.limits import Limits, as_complex
+from alfosc_reduce_imaging.patterns.matching import best_match, match_pattern, same_place
 from scipy.stats import binom
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.pattern_limits import as_plane
+from alfosc_reduce_imaging.patterns.limits import as_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from alfosc_reduce_imaging.astrometry.pattern_limits import Limits
-    from alfosc_reduce_imaging.astrometry.pattern_vote import Similarity
+    from alfosc_reduce_imaging.patterns.limits import Limits
+    from alfosc_reduce_imaging.patterns.voting import Similarity
 
 AFFINE = 8
 """Pairs from which on the two axes may differ in scale and stand askew."""

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from alfosc_reduce_imaging.astrometry.pattern_limits import Limits
+    from alfosc_reduce_imaging.patterns.limits import Limits
 
 SHORTEST = 0.2
 """Length of the shortest pair that votes, in half sizes of the field: short ones say little about rotation."""

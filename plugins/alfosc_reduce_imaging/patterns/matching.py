@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.astrometry.pattern_check import Check, Linear, Neighbours, checked, settled
-from alfosc_reduce_imaging.astrometry.pattern_limits import Limits, as_complex, middle_of, mirror
-from alfosc_reduce_imaging.astrometry.pattern_vote import Similarity, candidates_of, favourites
+from alfosc_reduce_imaging.patterns.checking import Check, Linear, Neighbours, checked, settled
+from alfosc_reduce_imaging.patterns.limits import Limits, as_complex, middle_of, mirror
+from alfosc_reduce_imaging.patterns.voting import Similarity, candidates_of, favourites
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
