@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -22,6 +22,8 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 """What workers find in their environment: one thread each for linear algebra."""
 
 Opener = Callable[[], Executor]
+
+_WORKER = "alfosc_reduce.worker"
 
 PLENTY = 280_000_000
 """Bytes that a worker may hold between two tasks."""
@@ -50,6 +52,22 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def get_ready(libraries: Sequence[str]) -> None:
+    """Start the server process from which workers are forked; it goes on importing while the caller does other things.
+
+    Parameters
+    ----------
+    libraries
+        What workers need beside what all do (`alfosc_reduce.worker`).
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver
+
+        with worker_environment(), _without_script():
+            forkserver.set_forkserver_preload([*libraries, _WORKER])
+            forkserver.ensure_running()
+
+
 class Processes(ProcessPoolExecutor):
     """A pool of fresh processes, each with one thread for linear algebra.
 
@@ -57,11 +75,11 @@ class Processes(ProcessPoolExecutor):
     worker never inherits the state of the caller. Workers end at once when the caller is killed or will not wait.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, libraries: Sequence[str] = ()) -> None:
         server = "forkserver" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if server else "spawn")
         if server:
-            context.set_forkserver_preload(["alfosc_reduce.worker"])
+            get_ready(libraries)
         # Nothing is ever sent through this pipe: that its far end is open says that the caller lives.
         self._watched, self._lifeline = context.Pipe(duplex=False)
         self._news, self._mouth = context.Pipe(duplex=False)
@@ -218,7 +236,7 @@ def cluster(address: str) -> Executor:
     return Cluster(client)
 
 
-def opener(jobs: int | None, dask: str | None) -> tuple[Opener, int]:
+def opener(jobs: int | None, dask: str | None, libraries: Sequence[str] = ()) -> tuple[Opener, int]:
     """Return what opens the executor, and how many tasks to keep in hand.
 
     Parameters
@@ -227,10 +245,22 @@ def opener(jobs: int | None, dask: str | None) -> tuple[Opener, int]:
         Number of processes; None for one a core, 1 for this process.
     dask
         Address of a cluster, which takes precedence.
+    libraries
+        What processes should import before they are forked.
     """
     if dask:
         return (lambda: cluster(dask)), 64
+    count = _count(jobs)
+    return (Here, 1) if count == 1 else ((lambda: Processes(count, libraries)), count + 1)
+
+
+def needs_processes(jobs: int | None, dask: str | None) -> bool:
+    """Say whether `opener` would open a pool of processes."""
+    return not dask and _count(jobs) > 1
+
+
+def _count(jobs: int | None) -> int:
     count = default_jobs() if jobs is None else jobs
     if count < 1:
         raise ConfigurationError(f"--jobs {jobs}: must be at least 1")
-    return (Here, 1) if count == 1 else ((lambda: Processes(count)), count + 1)
+    return count

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from alfosc_reduce.bookkeeping import closing_table, log_text, quality_document, quality_text, write_text
@@ -18,7 +19,7 @@ from alfosc_reduce.instrument import Instrument
 from alfosc_reduce.limits import closing_sentences, judged
 from alfosc_reduce.locking import only_run
 from alfosc_reduce.plan import Plan, make_plan, restrict
-from alfosc_reduce.pools import opener
+from alfosc_reduce.pools import get_ready, needs_processes, opener
 from alfosc_reduce.progress import progress
 from alfosc_reduce.publishing import Shelf, check_output, figures, publications, safe_coordinates
 from alfosc_reduce.recipe_file import RecipeFile, read_recipe
@@ -68,8 +69,15 @@ class Prepared:
     remarks: tuple[str, ...]
 
 
-def prepare(recipe: Path, choices: Choices) -> Prepared:
+def prepare(recipe: Path, choices: Choices, wired: Callable[[Path, Wiring], None] = lambda *_: None) -> Prepared:
     """Read a recipe, find and classify its frames, and plan.
+
+    Parameters
+    ----------
+    recipe, choices
+        As for `reduce`.
+    wired
+        Called with the folder and the wiring as soon as these are known.
 
     Raises
     ------
@@ -78,6 +86,7 @@ def prepare(recipe: Path, choices: Choices) -> Prepared:
     """
     file = read_recipe(recipe, choices.overrides)
     wiring = wire(file.recipe, file.place, file.folder)
+    wired(file.folder, wiring)
     night, remarks = frames_of(file)
     plan = make_plan(wiring, night.frames)
     check_output(wiring.output, plan)
@@ -145,8 +154,8 @@ def reduce(recipe: Path, choices: Choices) -> int:
         0 if all that was planned is done, 1 if something failed or could not run.
     """
     started = time.perf_counter()
-    prepared = prepare(recipe, choices)
-    open_pool, in_hand = opener(choices.jobs, choices.dask)
+    prepared = prepare(recipe, choices, partial(_get_ready, choices))
+    open_pool, in_hand = opener(choices.jobs, choices.dask, libraries_of(prepared.wiring))
     run = open_run(prepared.file.folder / STORE)
     with only_run(run.store.folder):
         run.store.tidy()
@@ -160,6 +169,19 @@ def reduce(recipe: Path, choices: Choices) -> int:
         keeper.write([*problems, *verdicts])
     seconds = time.perf_counter() - started
     return _close(prepared, run, problems, verdicts, seconds, quiet=choices.quiet)
+
+
+def _get_ready(choices: Choices, folder: Path, wiring: Wiring) -> None:
+    """Start importing what workers need where all is still to be done, while frames are looked at."""
+    new = choices.fresh or not (folder / STORE).exists()
+    if new and needs_processes(choices.jobs, choices.dask):
+        get_ready(libraries_of(wiring))
+
+
+def libraries_of(wiring: Wiring) -> list[str]:
+    """Return the slow libraries that the products of a recipe need beside those that all do."""
+    ports = [port for step in wiring.steps for port in type(step.step).outputs()]
+    return ["specutils"] if any("Spectrum" in kind for port in ports for kind in port.types) else []
 
 
 class _LogKeeper:

@@ -1,4 +1,7 @@
-"""What every worker process needs, imported once before workers are forked, so that they share the memory of it."""
+"""What every worker process needs, imported once before workers are forked, so that they share the memory of it.
+
+What only some nights need is imported before this (`alfosc_reduce.pools.get_ready`).
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,13 @@ import scipy.interpolate
 import scipy.ndimage
 import scipy.optimize
 import scipy.signal
-import specutils
 
 import alfosc_reduce.labour
 import alfosc_reduce.products
 from alfosc_reduce.errors import ConfigurationError
 from alfosc_reduce.registry import STEPS, load_plugin, plugins
 
-__all__ = ["alfosc_reduce", "astropy", "matplotlib", "scipy", "specutils"]
+__all__ = ["alfosc_reduce", "astropy", "matplotlib", "scipy"]
 
 for name in plugins(STEPS):
     with contextlib.suppress(ConfigurationError):  # a broken plugin is told of when it is used

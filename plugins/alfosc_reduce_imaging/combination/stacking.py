@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from alfosc_reduce_imaging.combination.exposures import Exposure
     from alfosc_reduce_imaging.combination.grid import Grid
 
-STRIP_BYTES = 45_000_000
+STRIP_BYTES = 30_000_000
 """Working memory of a strip; and for every frame, that the rims of strips do not become most of the work:"""
 FRAME_BYTES = 2_300_000
 _COPIES = 22  # bytes a pixel and frame: value, variance, flags, and what combining them takes
 _LOWEST = 24
+_AT_ONCE = 2
+"""Strips in work at once: what takes long in them leaves Python's lock alone."""
 _ANY = int(Flag.SATURATED | Flag.NONLINEAR | Flag.NO_FLAT | Flag.NEGATIVE_WRAPPED)
 """Flags that the combination has where any frame has them; others only where no frame is without."""
 
@@ -70,24 +73,34 @@ def stacked(exposures: Sequence[Exposure], grid: Grid, *, method: Method, clip: 
     rejection = Rejection.of(exposures, clip) if method == "clipped" and len(exposures) > 1 else None
     weights = np.array([one.noise_weight for one in exposures], np.float32)
     weights /= weights.max()
-    used = rejected = 0
-    rim = rejection.rim if rejection else 0
-    for rows in _strips(grid, len(exposures)):
-        wide = slice(max(rows.start - rim, 0), min(rows.stop + rim, grid.ny))
-        values, variances, flags = _layers(exposures, grid, wide, resampling)
-        keep = ~mask_of(flags)
-        if rejection:
-            out = rejection.outliers(values, variances, keep)
-            inner = slice(rows.start - wide.start, rows.stop - wide.start)
-            values, variances, flags = values[:, inner], variances[:, inner], flags[:, inner]
-            keep = keep[:, inner] & ~out[:, inner]
-            rejected += int(np.count_nonzero(out[:, inner]))
-        used += int(np.count_nonzero(keep))
+
+    def fill(rows: slice) -> tuple[int, int]:
+        values, variances, flags, out = _strip(exposures, grid, rows, resampling, rejection)
+        keep = ~mask_of(flags) & ~out
+        counts = int(np.count_nonzero(keep)), int(np.count_nonzero(out))
         keep = _at_least_something(keep, flags)
         combine = _median if method == "median" else _mean
         whole.data[rows], whole.variance[rows] = combine(values, variances, keep, weights)
         whole.flags[rows] = _flags(flags, keep)
+        return counts
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        used, rejected = (sum(counts) for counts in zip(*pool.map(fill, _strips(grid, len(exposures))), strict=True))
     return Stack(whole.data, whole.variance, whole.flags, used, rejected)
+
+
+def _strip(
+    exposures: Sequence[Exposure], grid: Grid, rows: slice, resampling: Resampling, rejection: Rejection | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16], NDArray[np.bool_]]:
+    """Return values, variances, flags and outliers of rows of the grid, shape (frames, rows, nx) each."""
+    if rejection is None:
+        layers = _layers(exposures, grid, rows, resampling)
+        return *layers, np.zeros(layers[0].shape, bool)
+    wide = slice(max(rows.start - rejection.rim, 0), min(rows.stop + rejection.rim, grid.ny))
+    values, variances, flags = _layers(exposures, grid, wide, resampling)
+    out = rejection.outliers(values, variances, ~mask_of(flags))
+    inner = slice(rows.start - wide.start, rows.stop - wide.start)
+    return values[:, inner], variances[:, inner], flags[:, inner], out[:, inner]
 
 
 def _strips(grid: Grid, frames: int) -> Iterator[slice]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FEWEST = 3
-BLUE = ("u", "U", "B", "g", "V")
+BLUE = ("u", "U", "B", "g", "V", "r", "R")
 SIGNIFICANT, RELEVANT = 5.0, 0.001
 """Fringes are taken off if independent halves of the exposures agree on them by 5 sigma, and their root mean square is
 more than a thousandth of the sky."""
