@@ -69,22 +69,9 @@ def test_a_plain_script_is_not_run_again_by_the_workers(night: Path) -> None:
     assert (night / "ran").read_text() == "once"
 
 
-def announcing(folder: str, what: str, announce: Callable[[str], None]) -> str:
-    """Announce, wait until told to go on, and return something else."""
-    announce(what)
-    (Path(folder) / what).read_text()
-    return "too late"
-
-
-def silent(what: str, announce: Callable[[str], None]) -> str:
-    return what
-
-
-def failing(announce: Callable[[str], None]) -> str:
-    raise KeyError("no such thing")
-
-
 def test_what_is_announced_is_there_before_its_task_ends(tmp_path: Path, toys: SimpleNamespace) -> None:
+    from alfosc_reduce_toys.announcements import announcing, failing, silent
+
     pool = Processes(2)
     for name in ("first", "second"):
         os.mkfifo(tmp_path / name)

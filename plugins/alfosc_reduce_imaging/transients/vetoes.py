@@ -31,6 +31,8 @@ STELLAR = 0.05
 ROUND, NOISY = 0.15, 6.5
 """Largest ellipticity beyond that of the stars, and what is added to it over the signal to noise: what is longer is a
 trail, a spike or a galaxy."""
+POINTLIKE = 1.5
+"""Reduced chi square of the point spread function up to which a source is a point, however long its moments are."""
 STAR_SHARE = 0.5
 """A source fainter than this share of a bright star's light at its place is part of that light."""
 BETA = 2.5
@@ -78,18 +80,27 @@ def vetoes(
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < narrow) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": numbers(sources, "ellipticity", missing=0.0) > _roundness(sources, profile),
+        "shape": (numbers(sources, "ellipticity", missing=0.0) > _roundness(sources, profile))
+        & ~_fits(sources, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),
     }
 
 
-def _roundness(sources: Table, profile: Profile | None) -> Floats:
-    """Return the largest ellipticity that each source may have as a star."""
+def _fits(sources: Table, profile: Profile | None) -> Booleans:
+    """Say which sources the point spread function describes: then the noise has made their moments long."""
+    if profile is not None:
+        return np.zeros(len(sources), bool)
+    return np.asarray(numbers(sources, "chi2_psf", missing=np.inf) < POINTLIKE)
+
+
+def _is_long(sources: Table, profile: Profile | None) -> Booleans:
+    """Say which sources are longer than stars are, noise allowed for."""
     usual = sources.meta.get("ELLIPTIC", 0.0)
     usual = float(usual) if isinstance(usual, (int, float)) and np.isfinite(usual) else 0.0
     flux, noise = best_flux(sources, profile)
-    return usual + ROUND + NOISY / np.maximum(flux / noise, 0.2)
+    longest = usual + ROUND + NOISY / np.maximum(flux / noise, 0.2)
+    return np.asarray(numbers(sources, "ellipticity", missing=0.0) > longest)
 
 
 def in_starlight(x: Floats, y: Floats, flux: Floats, bright: Bright, seeing: float) -> Booleans:

@@ -43,8 +43,10 @@ def test_bent_maps(scale: float, turn: float, shift: float, bend: np.ndarray, x:
     np.testing.assert_allclose(bent.from_pixel(x, y)(grid), bent(grid + np.array([x, y])), atol=1e-6)
     np.testing.assert_array_equal(bent(grid[5]), bent(grid)[5])
     np.testing.assert_allclose(bent.inverse_over((2001, 2001))(bent(grid)), grid, atol=5e-3)
-    found = fit_map(grid, bent(grid), np.full(len(grid), 0.01))
-    np.testing.assert_allclose(found.place(grid), bent(grid), atol=1e-2)
+    # A bend that stays within the errors of the places is rightly not believed.
+    error = 0.01
+    found = fit_map(grid, bent(grid), np.full(len(grid), error))
+    np.testing.assert_allclose(found.place(grid), bent(grid), atol=3 * error)
 
 
 def test_distortion_is_seen_and_followed() -> None:
