@@ -80,8 +80,7 @@ def vetoes(
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < narrow) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": (numbers(sources, "ellipticity", missing=0.0) > _roundness(sources, profile))
-        & ~_fits(sources, profile),
+        "shape": _is_long(sources, profile) & ~_fits(sources, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),
     }
