@@ -25,7 +25,7 @@ Opener = Callable[[], Executor]
 
 _WORKER = "alfosc_reduce.worker"
 
-PLENTY = 280_000_000
+PLENTY = 200_000_000
 """Bytes that a worker may hold between two tasks."""
 
 
