@@ -13,35 +13,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measures import Measure
 
 KINDS = {"bias": 30, "flat": 5, "arc": 2, "object": 2, "standard": 2}
 OI_LINES = {"[OI] 5577": 5578.887, "[OI] 6300": 6302.046}
 """Vacuum wavelengths in Angstrom, from the NIST Atomic Spectra Database."""
 TELLURIC = ((6270, 6330), (6860, 6970), (7160, 7400), (7570, 7720), (8110, 8380), (8920, 9900))
 TARGET, STANDARD = "GQ125005+280041", "HD84937"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number and the range in which it must lie."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether it does."""
-        return self.low <= self.value <= self.high
-
-    def __str__(self) -> str:
-        return f"{'ok  ' if self.passed else 'FAIL'} {self.name:<62} {self.value:9.4f}   [{self.low:g}, {self.high:g}]"
 
 
 def reduce_night(raw: Path, folder: Path) -> None:

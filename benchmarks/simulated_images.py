@@ -18,11 +18,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measures import Measure
 
 FAINT = 22.5
 """Magnitude of the brightest of the faint transients; the faintest is fainter by 0.4."""
@@ -39,24 +40,6 @@ CASES: dict[str, dict[str, Any]] = {
     "sparse": {"declination": 60.0, "seed": 7, "stars": 40, "galaxies": 20},
 }
 """Nights by name."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number and the range in which it must lie."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether it does."""
-        return self.low <= self.value <= self.high
-
-    def __str__(self) -> str:
-        return f"{'ok  ' if self.passed else 'FAIL'} {self.name:<66} {self.value:9.4f}   [{self.low:g}, {self.high:g}]"
 
 
 def night_of(

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import real_night
 
 pytestmark = pytest.mark.xdist_group("real_night")
-
-
-def load_benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "real_night.py"
-    spec = importlib.util.spec_from_file_location("real_night", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["real_night"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-real_night = load_benchmark()
 
 
 @pytest.fixture(scope="module")

@@ -6,35 +6,21 @@ take seconds. Where few stars decide, a limit is widened by three standard error
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+import simulated_images as benchmark
 from alfosc_reduce_simulate.imaging import Field
 from astropy.table import QTable
 
 from alfosc_reduce import load
 from alfosc_reduce.reduction import Choices, reduce
 
-
-def load_benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "simulated_images.py"
-    spec = importlib.util.spec_from_file_location("simulated_images", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["simulated_images"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-benchmark = load_benchmark()
 CASES = ("dec0", "dec28", "dec75", "ra0", "off")
 
 

@@ -6,27 +6,12 @@ one target alone has too few of them, its limit is four standard errors. The nig
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import simulated_nights as benchmark
 
-
-def load_benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "simulated_nights.py"
-    spec = importlib.util.spec_from_file_location("simulated_nights", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["simulated_nights"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-benchmark = load_benchmark()
 CASES = benchmark.CASES[:9]
 
 
