@@ -18,6 +18,7 @@ from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.explanation import ancestors_of
 from alfosc_reduce.products import load
 from alfosc_reduce.products.foreign import read_table
+from alfosc_reduce.reduction import Choices, libraries_of, prepare
 
 Reduce = Callable[..., SimpleNamespace]
 ALL = 25
@@ -162,6 +163,13 @@ def test_two_products_of_one_path_get_names_of_their_own(reduce_night: Reduce, n
     run = reduce_night()
     files = sorted(path.name for path in (run.folder / "reduced").rglob("all*.fits"))
     assert len(files) == 3 and files[-1] == "all.fits" and all(len(name) == 15 for name in files[:2])
+
+
+def test_slow_libraries_are_imported_only_for_what_needs_them(night: Path) -> None:
+    assert libraries_of(prepare(night / "recipe.toml", Choices()).wiring) == []
+    recipe = night / "recipe.toml"
+    recipe.write_text(recipe.read_text() + '[steps.collapse]\nuses = "toy_collapse"\ninputs.image = "split.image"\n')
+    assert libraries_of(prepare(recipe, Choices()).wiring) == ["specutils"]
 
 
 def test_the_last_stage_that_was_made_is_published(reduce_night: Reduce, night: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.photometry.zero_points import MeasureZeroPoint
+from alfosc_reduce_imaging.sources.flags import SourceFlag
 
 from alfosc_reduce import DataError, load, save
 from alfosc_reduce.testing import StepContract
@@ -97,6 +98,18 @@ def test_bad_stars_do_not_count(field: Make) -> None:
     a, b = measured(clean).image.meta, measured(spoilt).image.meta
     assert b["MAGZPN"] <= 40 < a["MAGZPN"]
     assert b["MAGZP"] == pytest.approx(a["MAGZP"], abs=0.006)
+
+
+def test_the_shallow_rim_of_an_image_does_not_count(field: Make) -> None:
+    """There fewer exposures went in: their stars have another zero point."""
+    whole = field(seed=9)
+    rim = field(seed=9)
+    rim.sources["source_flags"][:30] = int(SourceFlag.SHALLOW)
+    for name in ("aper", "psf", "auto"):
+        rim.sources[f"flux_{name}"][:30] *= 1.1
+    found, best = (MeasureZeroPoint()(**one.inputs).image.meta for one in (rim, whole))
+    assert found["MAGZPN"] <= best["MAGZPN"] - 25
+    assert found["MAGZP"] == pytest.approx(rim.zero_point, abs=4 * found["MAGZPERR"])
 
 
 def test_a_neighbour_in_the_catalogue_spoils_a_star(field: Make) -> None:

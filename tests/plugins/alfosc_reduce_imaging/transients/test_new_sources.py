@@ -90,6 +90,20 @@ def test_what_is_no_source_is_rejected_with_the_reason(field: Make, more_sources
     assert len(result.sources) == len(true.new)
 
 
+def test_noise_may_make_a_point_long_but_not_misfit(field: Make, more_sources: Make) -> None:
+    """Moments on few pixels scatter; what the point spread function describes is a point all the same."""
+    true = field(seed=3, count=40, flux=2e4)
+    long = more_sources(true, [200, 400], [900, 900], [5000, 5000])
+    long["ellipticity"] = 0.8
+    both = vstack([true.sources, long])
+    both["chi2_psf"] = np.ones(len(both))
+    both["chi2_psf"][-2:] = [1.1, 8.0]
+    result = search(true, sources=both)
+    assert 200 in np.round(result.sources["x"], -2) and len(result.sources) == len(true.new) + 1
+    reasons = dict(zip(np.round(result.rejected["x"], -2), result.rejected["reason"], strict=True))
+    assert reasons[400] == "shape"
+
+
 def test_pieces_of_a_trail_are_not_new(field: Make, more_sources: Make) -> None:
     true = field(seed=3, count=40, flux=2e4)
     x = np.array([100.0, 230, 410, 700])
