@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -179,15 +179,30 @@ def _fill(template: str, task: Task, safe: SafeNames) -> str:
 
 
 def _distinct(found: Sequence[Publication]) -> list[Publication]:
-    """Return publications of which no two go to one path: where they would, a hash of what it is tells them apart."""
+    """Return publications of which no two go to one path: where they would, a hash tells them apart.
+
+    It is that of the data, so that what belongs together (an image and its sources) has one; only where that is not
+    enough it is that of the product.
+    """
+    return _apart(_apart(found, _data), _product)
+
+
+def _apart(found: Sequence[Publication], what: Callable[[Publication], str]) -> list[Publication]:
     counts = Counter(publication.path.lower() for publication in found)
-    return [p if counts[p.path.lower()] == 1 else replace(p, path=_marked(p)) for p in found]
+    return [p if counts[p.path.lower()] == 1 else replace(p, path=_marked(p.path, what(p))) for p in found]
 
 
-def _marked(publication: Publication) -> str:
-    path = Path(publication.path)
-    what = f"{publication.result.task.name}/{publication.source.name}"
-    return str(path.with_name(f"{path.stem}-{sha256(what.encode()).hexdigest()[:6]}{path.suffix}"))
+def _data(publication: Publication) -> str:
+    return json.dumps(dict(publication.result.task.coordinates), sort_keys=True)
+
+
+def _product(publication: Publication) -> str:
+    return f"{publication.result.task.name}/{publication.source.name}"
+
+
+def _marked(path: str, what: str) -> str:
+    place = Path(path)
+    return str(place.with_name(f"{place.stem}-{sha256(what.encode()).hexdigest()[:6]}{place.suffix}"))
 
 
 def figures(run: Run, names: SafeNames) -> list[Publication]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +144,9 @@ def _layers(publication: Publication, image: Publication) -> Iterator[dict[str, 
 
 def _name(table: Publication, image: Publication) -> str:
     """Return what the name of a table's file adds to that of its image."""
-    added = Path(table.path).stem.removeprefix(Path(image.path).stem).strip("_")
+    one, other = Path(image.path).stem, Path(table.path).stem
+    shared = len(commonpath([one, other]))
+    added = other[shared:].removesuffix(one[shared:]).strip("_")
     return added.replace("_", " ") or table.result.task.step.name
 
 

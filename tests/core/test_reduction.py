@@ -193,6 +193,18 @@ def test_tables_are_published_in_the_form_that_their_name_asks_for(reduce_night:
     assert "circle(359.9990000,75.0000000" in (run.folder / "reduced/toy2.reg").read_text()
 
 
+def test_what_belongs_together_is_marked_alike_where_names_collide(reduce_night: Reduce, night: Path) -> None:
+    recipe = night / "recipe.toml"
+    steps = '[steps.point]\nuses = "toy_point"\ninputs.image = "split.image"\n'
+    output = '[output]\n"{target}/field.fits" = "point.image"\n"{target}/field_sources.ecsv" = "point.sources"\n'
+    recipe.write_text(recipe.read_text() + steps + output)
+    places = [path.name for path in (reduce_night().folder / "reduced/M_1").glob("field*")]
+    marks = [
+        {name.partition("-")[2].partition(".")[0] for name in places if name.endswith(end)} for end in ("fits", "ecsv")
+    ]
+    assert len(places) == 4 and len(marks[0]) == 2 and marks[0] == marks[1]
+
+
 def test_stale_files_go_but_not_what_a_person_changed(reduce_night: Reduce, night: Path) -> None:
     reduce_night()
     for name in ("toy2", "toy3"):
