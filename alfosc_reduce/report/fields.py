@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from os.path import commonpath
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +145,7 @@ def _layers(publication: Publication, image: Publication) -> Iterator[dict[str, 
 def _name(table: Publication, image: Publication) -> str:
     """Return what the name of a table's file adds to that of its image."""
     one, other = Path(image.path).stem, Path(table.path).stem
-    shared = len(commonpath([one, other]))
+    shared = sum(1 for _ in takewhile(lambda letters: letters[0] == letters[1], zip(one, other, strict=False)))
     added = other[shared:].removesuffix(one[shared:]).strip("_")
     return added.replace("_", " ") or table.result.task.step.name
 
