@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from alfosc_reduce_longslit.arc_lines import background, find_lines
-from alfosc_reduce_longslit.identification_arc import identify_arc
-from alfosc_reduce_longslit.line_profile import LineProfile
+from alfosc_reduce_longslit.identification.arc import identify_arc
+from alfosc_reduce_longslit.lines.finding import background, find_lines
+from alfosc_reduce_longslit.lines.profile import LineProfile
 from astropy.io import fits
 
 from alfosc_reduce import DataError, get_instrument

@@ -79,7 +79,7 @@ def flat_of(night: Night) -> Flat:
 
 def from_sky(night: Night, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return residual over sky (shape (ny, nx)), NaN where an object is, and its standard error."""
-    from alfosc_reduce_longslit.sky_quality import residuals_of
+    from alfosc_reduce_longslit.sky.quality import residuals_of
 
     from alfosc_reduce.images import usable, variance_of
 

@@ -94,7 +94,7 @@ class CorrectVelocity(Step):
 
     def figures(self, result: SpectrumList, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Yield the brightest spectrum, as it will be used."""
-        from alfosc_reduce_longslit.flux_figures import spectrum_figure
+        from alfosc_reduce_longslit.flux.figures import spectrum_figure
 
         members = [result] if type(result).__name__ == "Spectrum" else list(result)
         if members:

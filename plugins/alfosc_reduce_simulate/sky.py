@@ -62,7 +62,7 @@ def sky_lines() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     The lines are those by which spectra are reduced, as bright as on a dark night on La Palma (Benn & Ellison 1998, La
     Palma Technical Note 115; good to a factor of two), and mercury of the towns.
     """
-    from alfosc_reduce_longslit.sky_lines import sky_lines as listed
+    from alfosc_reduce_longslit.night_sky.lines import sky_lines as listed
 
     lines = listed()
     brightness = np.array(

@@ -1,0 +1,1 @@
+"""Spectra and frames of several exposures as one."""

@@ -1,0 +1,1 @@
+"""The wavelengths of an exposure moved to its own night-sky lines."""

@@ -1,0 +1,1 @@
+"""Spectra and frames in units of flux density."""

@@ -1,0 +1,1 @@
+"""Objects on the slit found and traced."""

@@ -1,0 +1,1 @@
+"""Frames resampled so that wavelength runs along the rows."""

@@ -1,0 +1,1 @@
+"""The sky, modelled on the wavelength map or taken from another exposure, and subtracted."""

@@ -1,0 +1,1 @@
+"""Arcs combined, and the wavelength of every pixel fitted to them."""
