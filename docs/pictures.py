@@ -10,6 +10,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +132,7 @@ def products(demo: Path, step: str, output: str = "result") -> dict[str, Any]:
     return {result.task.label: load(run.store.product(result.key, output)) for result in made}
 
 
-def save_small(figure: Figure | Path, path: Path, width: int) -> None:
+def save_small(figure: Figure | Path, path: Path, width: int, colours: int = COLOURS) -> None:
     """Write a picture with few colours and at most so many pixels across."""
     from io import BytesIO
 
@@ -143,17 +145,24 @@ def save_small(figure: Figure | Path, path: Path, width: int) -> None:
     image = Image.open(source).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+@contextmanager
+def demo_of(kind: str, arguments: list[str]) -> Iterator[Path]:
+    """Give the folder of a finished demo: the one that is named, brought up to date, or one made for the purpose."""
+    with tempfile.TemporaryDirectory() as text:
+        demo = Path(arguments[0]) if arguments else Path(text) / "demo"
+        words = ["run", str(demo / "recipe.toml"), "--quiet"] if arguments else ["demo", kind, str(demo)]
+        subprocess.run([sys.executable, "-m", "alfosc_reduce", *words], check=True)
+        IMAGES.mkdir(exist_ok=True)
+        yield demo
 
 
 def main(arguments: list[str]) -> None:
     """Write all pictures."""
-    with tempfile.TemporaryDirectory() as text:
-        demo = Path(arguments[0]) if arguments else Path(text) / "demo"
-        words = ["run", str(demo / "recipe.toml"), "--quiet"] if arguments else ["demo", "spec", str(demo)]
-        subprocess.run([sys.executable, "-m", "alfosc_reduce", *words], check=True)
-        IMAGES.mkdir(exist_ok=True)
+    with demo_of("spec", arguments) as demo:
         save_small(spectrum_picture(demo), IMAGES / "spectrum.png", 1000)
         for name, pattern in TUTORIAL.items():
             wanted = pattern.format(target=TARGET, frame=FRAME)
