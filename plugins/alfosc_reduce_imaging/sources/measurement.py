@@ -132,8 +132,9 @@ def prepare(
     empty = empty_apertures(frame.light.data, frame.noise.sky, taken, radii)
     noise = with_correlation(frame.noise, correlation, empty)
     scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
-    whole = np.rint(stars.y).astype(np.int64), np.rint(stars.x).astype(np.int64)
-    fit = replace(stars, is_star=stars.is_star & ~is_shallow(noise.sky, frame.light.good)[whole])
+    whole = np.rint(stars.x).astype(np.int64), np.rint(stars.y).astype(np.int64)
+    shallow = stamps_at(is_shallow(noise.sky, frame.light.good), *whole, 0, True)[:, 0, 0]
+    fit = replace(stars, is_star=stars.is_star & ~shallow)
     psf = build_psf(star_stamps(frame, fit, found, fwhm), fwhm, (frame.level.shape[0], frame.level.shape[1]))
     if psf is not None and is_needed(scene, fwhm):
         chosen = labels_of(fit, found, fwhm) - 1

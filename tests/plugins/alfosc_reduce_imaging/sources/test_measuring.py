@@ -169,6 +169,17 @@ def test_parts_with_fewer_exposures_are_said_to_be_shallow(sky_field: Any) -> No
     assert sources.meta["PSFSTARS"] <= np.count_nonzero(x > 80)
 
 
+def test_a_star_whose_centre_lies_beyond_the_last_column_is_no_obstacle(sky_field: Any) -> None:
+    places = np.array([[60.0, 60.0], [140.0, 60.0], [199.7, 110.0], [90.0, 199.6], [-0.4, 150.0]])
+    field = sky_field(shape=(200, 200), positions=places.T, flux=6e4, seed=8)
+    sources = measured(field).sources
+    found, true = field.matched(sources["x"].value, sources["y"].value)
+    assert {0, 1} <= set(true)
+    at_rim = found[np.isin(true, [2, 3, 4])]
+    assert len(at_rim)
+    assert (sources["source_flags"][at_rim] & SourceFlag.EDGE).all()
+
+
 def test_the_map_has_the_numbers_of_the_table(fields: Any, sky_field: Any) -> None:
     image = sky_field(number=30).image()
     sources, segmentation = MeasureSources()(image)
