@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import TypeAdapter
 
-from alfosc_reduce.catalog import MAGNITUDE_SYSTEMS, Catalog, CatalogChoice, bands_of, check_reference, in_cone
+from alfosc_reduce.catalog import MAGNITUDE_SYSTEMS, Catalog, bands_of, check_reference, in_cone
+from alfosc_reduce.catalog_choice import CatalogChoice
 from alfosc_reduce.comparison import differences
 from alfosc_reduce.help_text import documentation_of
 

@@ -33,6 +33,12 @@ def code_fingerprint(package: str) -> str:
     return total.hexdigest()
 
 
+def code_of(plugin: type) -> str:
+    """Return a hash of the packages that the code of a step or catalogue stands in: its own and the core."""
+    own = plugin.__module__.partition(".")[0]
+    return digest([code_fingerprint(own), code_fingerprint("alfosc_reduce")])
+
+
 def file_digest(path: Path) -> str:
     """Return a hash of a file's content; raises `DataError` if it cannot be read."""
     total = blake2b(digest_size=16)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from alfosc_reduce.fingerprint import code_fingerprint, digest
+from alfosc_reduce.fingerprint import code_fingerprint, code_of, digest
 from alfosc_reduce.parameters import BY_CONTENT, files_in
 from alfosc_reduce.plan import Task
 
@@ -107,12 +107,6 @@ def make_order(task: Task, inputs: Mapping[str, Input | tuple[Input, ...] | None
         "files": files_in(step.step),
     }
     return Order(task.name, key, step.uses, parameters, inputs, (instrument, step.instrument), facts)
-
-
-def code_of(plugin: type) -> str:
-    """Return a hash of the packages that the code of a step or catalogue stands in: its own and the core."""
-    own = plugin.__module__.partition(".")[0]
-    return digest([code_fingerprint(own), code_fingerprint("alfosc_reduce")])
 
 
 def _instrument_code(name: str, inputs: Mapping[str, Any], takes_it: bool) -> list[str] | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from alfosc_reduce.catalog import Catalog, CatalogChoice
+from alfosc_reduce.catalog import Catalog
+from alfosc_reduce.catalog_choice import CatalogChoice
 from alfosc_reduce.errors import ConfigurationError, ReductionError
 from alfosc_reduce.field import Field, field_of, position
 from alfosc_reduce.parameters import Angle

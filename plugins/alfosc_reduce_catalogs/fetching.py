@@ -9,12 +9,14 @@ import astropy.units as u
 import numpy as np
 from pydantic import Field
 
-from alfosc_reduce.catalog import Catalog, CatalogChoices, UnavailableError, bands_of, check_reference
+from alfosc_reduce.catalog import Catalog, UnavailableError, check_reference
+from alfosc_reduce.catalog_choice import CatalogChoices
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.field import Field as SkyField
 from alfosc_reduce.field import field_of, position
 from alfosc_reduce.parameters import Angle
 from alfosc_reduce.step import Step
+from alfosc_reduce_catalogs.field_map import faint_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -161,16 +163,6 @@ def bands_for(band: str, available: list[str]) -> list[str]:
         return [band] if band else []
     others = TRANSFORMED.get(band, ())
     return list(others) if others and set(others) <= set(available) else []
-
-
-def faint_limit(table: QTable, band: str) -> tuple[str, float | None]:
-    """Return `band`, or else the one that most sources have, and the magnitude that 95 % of them are brighter than."""
-    known = {name: np.isfinite(np.asarray(table[f"mag_{name}"])) for name in bands_of(table)}
-    if not known or not len(table):
-        return "", None
-    best = band if band in known and known[band].any() else max(known, key=lambda name: int(known[name].sum()))
-    values = np.asarray(table[f"mag_{best}"].value)[known[best]]
-    return best, float(np.percentile(values, 95)) if values.size else None
 
 
 def _band(image: CCDData) -> str:

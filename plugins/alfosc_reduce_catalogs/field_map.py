@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import astropy.units as u
 import numpy as np
 
-from alfosc_reduce_catalogs.fetching import faint_limit
+from alfosc_reduce.catalog import bands_of
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -68,3 +68,13 @@ def _areas(table: QTable, wanted: str) -> tuple[str, NDArray[np.float64], NDArra
     bright, faint = np.nanpercentile(values, [1, 99])
     share = np.clip((faint - np.where(np.isfinite(values), values, faint)) / max(faint - bright, 1.0), 0, 1)
     return band, 3 + _LARGEST * share**2, values
+
+
+def faint_limit(table: QTable, band: str) -> tuple[str, float | None]:
+    """Return `band`, or else the one that most sources have, and the magnitude that 95 % of them are brighter than."""
+    known = {name: np.isfinite(np.asarray(table[f"mag_{name}"])) for name in bands_of(table)}
+    if not known or not len(table):
+        return "", None
+    best = band if band in known and known[band].any() else max(known, key=lambda name: int(known[name].sum()))
+    values = np.asarray(table[f"mag_{best}"].value)[known[best]]
+    return best, float(np.percentile(values, 95)) if values.size else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from alfosc_reduce_ccd.overscan import Overscan
+    from alfosc_reduce_ccd.overscan_sections import Overscan
     from alfosc_reduce_ccd.products import DetectorNoise
 
 _PIXELS = 600

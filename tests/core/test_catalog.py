@@ -119,11 +119,11 @@ def test_a_changed_file_is_another_result_and_a_moved_one_is_not(tmp_path: Path)
 
 
 def test_the_code_of_the_catalogue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from alfosc_reduce import orders
+    from alfosc_reduce import catalog_choice
 
     step = get_step("toy_look_up")()
     before = step.model_dump(mode="json", context=BY_CONTENT)
-    monkeypatch.setattr(orders, "code_of", lambda plugin: "other")
+    monkeypatch.setattr(catalog_choice, "code_of", lambda plugin: "other")
     assert step.model_dump(mode="json", context=BY_CONTENT) != before
 
 

@@ -19,8 +19,8 @@ GUESTS = PLUGINS | INSTRUMENTS | STRANGERS
 OFFERED = {
     "alfosc_reduce",
     *(f"alfosc_reduce.{name}" for name in (
-        "catalog", "errors", "field", "flags", "images", "instrument", "names", "parameters", "products",
-        "products.foreign", "products.image_hdus", "reference", "registry", "spectra", "step", "testing",
+        "catalog", "catalog_choice", "errors", "field", "flags", "images", "instrument", "names", "parameters",
+        "products", "products.foreign", "products.image_hdus", "reference", "registry", "spectra", "step", "testing",
     )),
 }  # fmt: skip
 """What the core offers to plugins; the rest is how it works inside."""

@@ -15,7 +15,8 @@ from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.combination.combination import combined_flags
 from alfosc_reduce_longslit.combination.mean import Combined, combine, running_median
 from alfosc_reduce_longslit.combination.scale import Light, scale_curve
-from alfosc_reduce_longslit.rectification.rectification import exact_image, grid_of
+from alfosc_reduce_longslit.rectification.axis import grid_of
+from alfosc_reduce_longslit.rectification.rectification import exact_image
 from alfosc_reduce_longslit.resampling import resample
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.spectra import header_of
-from alfosc_reduce_longslit.combination.combination import combine_group
+from alfosc_reduce_longslit.combination.group import combine_group
 from alfosc_reduce_longslit.combination.mean import pulls, robust_std
 from alfosc_reduce_longslit.flux.figures import limits_of, unit_text
 from alfosc_reduce_longslit.response.figures import shade_telluric

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.spectra import header_of
-from alfosc_reduce_longslit.combination.combination import combine_group
+from alfosc_reduce_longslit.combination.group import combine_group
 from alfosc_reduce_longslit.combination.mean import consistency, pulls, robust_std
 from alfosc_reduce_longslit.combination.objects import match_objects, of_one_unit
 from alfosc_reduce_longslit.flux.quality import signal_to_noise

@@ -12,7 +12,8 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, variance_of
 from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
-from alfosc_reduce_longslit.rectification.rectification import exact_image, grid_of
+from alfosc_reduce_longslit.rectification.axis import grid_of
+from alfosc_reduce_longslit.rectification.rectification import exact_image
 from alfosc_reduce_longslit.resampling import edges_of
 from alfosc_reduce_longslit.response.atmosphere import TELLURIC_BANDS, airmass_of, inside, transmission
 from alfosc_reduce_longslit.response.points import FLUX_DENSITY, exposure_time, frame_name

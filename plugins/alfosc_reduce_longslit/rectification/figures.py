@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.rectification.axis import grid_of
+
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from matplotlib.figure import Figure
@@ -17,8 +19,6 @@ PIXELS = 700
 def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     """Return a picture of a rectified frame with its wavelength and slit axes, unusable pixels grey."""
     from matplotlib.figure import Figure
-
-    from alfosc_reduce_longslit.rectification.rectification import grid_of
 
     grid = grid_of(image.meta, image.shape[1])
     figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")

@@ -130,15 +130,6 @@ def sound_columns(edges: NDArray[np.float64]) -> slice:
     return found
 
 
-def grid_of(header: Header, size: int) -> WavelengthGrid:
-    """Return the wavelength axis that a rectified frame's header describes; raises `DataError` if it has none."""
-    kind = str(header.get("CTYPE1", ""))
-    if kind not in ("WAVE", "WAVE-LOG"):
-        raise DataError(f"the frame has no rectified wavelength axis (CTYPE1 = {kind!r}): rectify it first")
-    scale: Scale = "log" if kind == "WAVE-LOG" else "linear"
-    return WavelengthGrid(float(header["CRVAL1"]), float(header["CDELT1"]), size, scale)
-
-
 def _image(image: CCDData, grid: WavelengthGrid, found: Resampled, rows: slice) -> CCDData:
     """Return the rectified frame; rows beyond the slit hold 0 and say so."""
     width = np.diff(grid.edges())

@@ -13,6 +13,7 @@ from alfosc_reduce_simulate.detector import dark_current, digitise, photon_noise
 from alfosc_reduce_simulate.headers import air_mass
 from alfosc_reduce_simulate.imaging.artefacts import bleed
 from alfosc_reduce_simulate.imaging.bands import band
+from alfosc_reduce_simulate.imaging.conditions import ImageConditions
 from alfosc_reduce_simulate.imaging.headers import image_headers
 from alfosc_reduce_simulate.imaging.light import SourceImages, picture, twilight
 from alfosc_reduce_simulate.imaging.optics import Optics
@@ -33,37 +34,6 @@ FLAT_LEVELS = (260_000.0, 200_000.0, 290_000.0, 230_000.0, 160_000.0)
 _DITHERS = np.array(
     [[0, 0], [1, 0.35], [-0.7, 1], [-1, -0.6], [0.45, -1], [1, 1.2], [-1.3, 0.2], [0.1, -1.6], [1.6, -0.4]]
 )
-
-
-@dataclass(frozen=True)
-class ImageConditions:
-    """Of one image.
-
-    Attributes
-    ----------
-    airmass
-        At the middle of the exposure.
-    seeing
-        Full width at half maximum in arc seconds on the optical axis.
-    loss
-        Magnitudes lost in clouds.
-    brightness
-        Of the sky relative to a dark one.
-    fringes
-        Amplitude as a share of the sky.
-    zero_point
-        ``magnitude = zero_point - 2.5 log10(electrons a second)`` for a source of colour 0.
-    optics
-        Where the frame lies on the sky.
-    """
-
-    airmass: float
-    seeing: float
-    loss: float
-    brightness: float
-    fringes: float
-    zero_point: float
-    optics: Optics
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-    from alfosc_reduce_simulate.imaging.frames import ImageConditions
+    from alfosc_reduce_simulate.imaging.conditions import ImageConditions
     from alfosc_reduce_simulate.imaging.observations import Field, ImageExposure, ImagingNight
 
 REACH = 300.0

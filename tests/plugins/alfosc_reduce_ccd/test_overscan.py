@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from alfosc_reduce_ccd.overscan import SubtractOverscan, measure_overscan, overscans
+from alfosc_reduce_ccd.overscan import SubtractOverscan
+from alfosc_reduce_ccd.overscan_sections import measure_overscan, overscans
 
 from alfosc_reduce import DataError, Flag
 from alfosc_reduce.images import flags_of

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import astropy.units as u
 
 from alfosc_reduce import Catalog, DataError, Step
-from alfosc_reduce.catalog import CatalogChoice, CatalogChoices, make_reference
+from alfosc_reduce.catalog import make_reference
+from alfosc_reduce.catalog_choice import CatalogChoice, CatalogChoices
 from alfosc_reduce.parameters import InputFile
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import astropy.units as u
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.products import WavelengthSolution
-from alfosc_reduce_longslit.rectification.rectification import Rectify, grid_of, pixel_edges
+from alfosc_reduce_longslit.rectification.axis import grid_of
+from alfosc_reduce_longslit.rectification.rectification import Rectify, pixel_edges
 from astropy.io.fits import Header
 from astropy.nddata import CCDData
 from astropy.table import QTable
