@@ -16,7 +16,7 @@ import click
 def command(kind: str, raw: tuple[str, ...], folder: str, instrument: str, overwrite: bool) -> None:
     """Classify the frames in RAW (files or folders); write frames.ecsv and recipe.toml.
 
-    RECIPE is the kind of data: spec for long-slit spectra.
+    RECIPE is the kind of data: spec for long-slit spectra, phot for images.
     """
     from alfosc_reduce.initialisation import initialise
 
