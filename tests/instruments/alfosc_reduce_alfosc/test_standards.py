@@ -110,16 +110,36 @@ def test_a_flux_table_agrees_with_the_magnitude_of_its_star(row: dict[str, objec
     assert magnitude == pytest.approx(float(str(row["v"])), abs=0.12)
 
 
-def test_the_better_table_of_hd84937_agrees_with_an_independent_one(testdata) -> None:
+def test_the_source_of_hd84937_agrees_with_an_independent_table(testdata) -> None:
     """Oke & Gunn in 40 A bands to 0.001 mag, against a table rounded to 0.01 mag: the same within the rounding."""
     shipped = table(str(by_name("HD84937")["file"]))
     rows = [line.split() for line in (testdata / "standards/pynot/std/hd84937.dat").read_text().splitlines()]
     wave, magnitude = np.array([(float(r[0]), float(r[1])) for r in rows if r and r[0][0].isdigit()]).T
-    ours = -2.5 * np.log10(shipped["flux"].value * shipped["wavelength"].value ** 2 / 2.99792458e18) - 48.6
+    source = shipped["flux"].value / np.asarray(shipped["scale"])
+    ours = -2.5 * np.log10(source * shipped["wavelength"].value ** 2 / 2.99792458e18) - 48.6
     inside = (wave > 4200) & (wave < 8000) & (np.abs(wave - 4861) > 120) & (np.abs(wave - 6563) > 150)
     difference = np.interp(wave[inside], shipped["wavelength"].value, ours) - magnitude[inside]
     assert abs(np.median(difference)) < 0.01
     assert np.std(difference) < 0.02
+
+
+def test_stars_of_oke_and_gunn_are_on_the_scale_of_calspec(testdata) -> None:
+    """Another star of their programme tells the same change of scale from the blue to the red, within 1 %."""
+    tables = [table(str(by_name(name)["file"])) for name in ("HD84937", "HD19445")]
+    assert np.allclose(*(np.interp(np.arange(4000, 9000, 50), t["wavelength"].value, t["scale"]) for t in tables))
+    calspec = table(str(by_name("BD+17 4708")["file"]))
+    wave, flux = calspec["wavelength"].value, calspec["flux"].value
+    rows = [line.split() for line in (testdata / "standards/pynot/std/bd174708.dat").read_text().splitlines()]
+    found = []
+    for air, magnitude, width in ([float(word) for word in row] for row in rows if row and row[0][0].isdigit()):
+        inside = np.abs(wave - air * 1.00028) < width / 2
+        if 4400 < air < 8700 and not any(abs(air - line) < 90 for line in (4861, 6563)):
+            published = 10 ** (-0.4 * (magnitude + 48.6)) * 2.99792458e18 / air**2
+            found.append((air, flux[inside].mean() / published))
+    place, ratio = np.array(found).T
+    ours = np.interp(place, tables[0]["wavelength"].value, np.asarray(tables[0]["scale"]))
+    assert np.std(ratio) > 0.012
+    assert np.std(ratio / ours) < 0.01
 
 
 def test_a_calspec_table_is_the_spectrum_of_its_source(testdata) -> None:

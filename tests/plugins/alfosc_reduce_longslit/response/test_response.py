@@ -131,6 +131,35 @@ def test_cross_validated_rms_is_that_of_the_table() -> None:
     assert quality["rms_percent"] <= quality["rms_cross_validated_percent"] < 1.2  # type: ignore[operator]
 
 
+def test_what_frames_share_is_told_from_what_is_their_own() -> None:
+    """The table's errors show in every frame alike; dust in the way of one frame makes frames differ."""
+
+    def dusty(seed: int, name: str) -> SpectrumList:
+        clean = observed(seed=seed, name=name, noise=False)[0]
+        dust = 1 + np.repeat(np.random.default_rng(seed).normal(0, 0.006, 150), 6)
+        return SpectrumList(
+            [
+                make_spectrum(
+                    WAVELENGTH * u.AA,
+                    clean.flux * dust,
+                    variance=clean.uncertainty.array,
+                    header=clean.meta["header"],
+                )
+            ]
+        )
+
+    step, sizes = MeasureResponse(), []
+    for noise in (0.0, 0.008):
+        frames = [dusty(1, "a.fits"), dusty(2, "b.fits"), dusty(3, "c.fits")]
+        sizes.append(step.quality(step(frames, House(table_noise=noise))))
+    for quality in sizes:
+        assert 0.35 < quality["frames_differ_percent"] < 0.65  # type: ignore[operator]
+    low, high = (float(quality["rms_cross_validated_all_percent"]) for quality in sizes)  # type: ignore[arg-type]
+    assert low < 0.5
+    assert 0.7 < high < 1.2
+    assert step.quality(step([observed()], House()))["frames_differ_percent"] is None
+
+
 def test_lost_light_is_found_scaled_and_named(caplog: pytest.LogCaptureFixture) -> None:
     frames = [observed(), observed(seed=1, light=0.44, tilt=0.1, name="ALDc200087.fits")]
     with caplog.at_level(logging.WARNING):
