@@ -13,8 +13,9 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from alfosc_reduce.drawing import draw
 from alfosc_reduce.errors import DataError, ReductionError
-from alfosc_reduce.names import plain_ascii, safe_name
+from alfosc_reduce.names import plain_ascii
 from alfosc_reduce.orders import Input, Order, RawInput
 from alfosc_reduce.provenance import make_record
 from alfosc_reduce.registry import get_instrument, get_step
@@ -225,27 +226,6 @@ def _attempt(what: str, said: list[str], make: Any, otherwise: Any) -> Any:
     except Exception as error:
         said.append(f"no {what}: {type(error).__name__}: {error}")
         return otherwise
-
-
-def draw(figures: Iterable[tuple[str, Any]], folder: Path) -> list[str]:
-    """Save figures as PNG into `folder`; return their names."""
-    names = []
-    for name, figure in figures:
-        names.append(safe_name(name))
-        save_png(figure, folder / f"{names[-1]}.png")
-    return names
-
-
-def save_png(figure: Any, path: Path) -> None:
-    """Save a figure; it is laid out and drawn once, where ``savefig`` draws twice."""
-    import numpy as np
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    Image.fromarray(np.ascontiguousarray(pixels)).save(path, compress_level=3)
 
 
 class remarks:  # noqa: N801 - used as a context manager, like a function
