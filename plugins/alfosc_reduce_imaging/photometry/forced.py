@@ -16,6 +16,7 @@ from alfosc_reduce_imaging.photometry.forced_fluxes import Forced, force
 from alfosc_reduce_imaging.photometry.forced_positions import Positions, positions_of_table, positions_of_texts
 from alfosc_reduce_imaging.stars.description import description, frame_name, pixel_scale
 from alfosc_reduce_imaging.stars.frame import frame_of
+from alfosc_reduce_imaging.stars.psf_record import psf_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +82,8 @@ class ForcePhotometry(Step):
         known = None
         if "NOISECOR" in image.meta:
             known = (float(image.meta["NOISECOR"]), float(image.meta.get("NOISELEN", 1.0)))
-        forced = force(frame_of(image), places.x, places.y, radius, centre=self.centre, correlation=known)
+        given = psf_in(image.meta, image.shape)
+        forced = force(frame_of(image), places.x, places.y, radius, centre=self.centre, correlation=known, given=given)
         _tell(forced, places, name)
         return with_magnitudes(table_of(forced, places, image, self.sigma), image)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alfosc_reduce_imaging.sources.measurement import Prepared
     from alfosc_reduce_imaging.sources.psf_photometry import PsfFluxes
     from alfosc_reduce_imaging.stars.frame import Frame
+    from alfosc_reduce_imaging.stars.psf import Psf
 
 RING = (3.0, 5.0)
 """FWHM: inner and outer radius of the ring that tells the local background."""
@@ -73,7 +74,7 @@ class Forced:
 
 def force(
     frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64], radius: float | None, *, centre: bool,
-    correlation: tuple[float, float] | None,
+    correlation: tuple[float, float] | None, given: Psf | None = None,
 ) -> Forced:  # fmt: skip
     """Measure the light at positions.
 
@@ -89,8 +90,10 @@ def force(
         True to let the fit move the positions of what is bright enough.
     correlation
         ``NOISECOR`` and ``NOISELEN``, where known.
+    given
+        The point spread function, for an image that has no stars to tell it.
     """
-    ready = prepare(frame, _THRESHOLD, _SMALLEST_AREA, correlation)
+    ready = prepare(frame, _THRESHOLD, _SMALLEST_AREA, correlation, given=given)
     reach = radius or ready.fwhm
     inside = (x > -0.5) & (y > -0.5) & (x < frame.level.shape[1] - 0.5) & (y < frame.level.shape[0] - 0.5)
     places = np.where(inside, x, 0.0), np.where(inside, y, 0.0)

@@ -21,8 +21,10 @@ from alfosc_reduce_imaging.sources.second_look import is_needed, second_look
 from alfosc_reduce_imaging.sources.segmentation import Segmentation, segment
 from alfosc_reduce_imaging.stars.detection import Stars, at_own_width, with_sky
 from alfosc_reduce_imaging.stars.moments import Moments, adaptive_moments
+from alfosc_reduce_imaging.stars.noise import noise_of_pixels
 from alfosc_reduce_imaging.stars.peaks import FWHM_TO_SIGMA, smoothed_noise
 from alfosc_reduce_imaging.stars.psf_building import STAMP, StarStamps, build_psf
+from alfosc_reduce_imaging.stars.psf_seeing import seeing_of
 from alfosc_reduce_imaging.stars.stamps import stamps_at
 
 if TYPE_CHECKING:
@@ -107,8 +109,9 @@ class Prepared:
 
 
 def prepare(
-    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64
-) -> Prepared:
+    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64,
+    given: Psf | None = None,
+) -> Prepared:  # fmt: skip
     """Find the sources of an image, its point spread function, and its noise.
 
     Parameters
@@ -123,8 +126,13 @@ def prepare(
         ``NOISECOR`` and ``NOISELEN``, where known; else empty apertures tell.
     box
         Cells of the background, pixels.
+    given
+        The point spread function, for an image that has no stars to tell it.
     """
     stars = with_sky(at_own_width(frame.light, threshold), frame.level, frame.light.rms)
+    if given is not None:
+        stars = replace(stars, seeing=seeing_of(given))
+        frame = frame._replace(noise=noise_of_pixels(frame.light.variance))
     fwhm = stars.seeing.fwhm if stars.seeing.number else _DEFAULT_FWHM
     radii = np.array(RADII) * fwhm
     found = segmentation_of(frame, fwhm, threshold, fewest)
@@ -132,6 +140,8 @@ def prepare(
     empty = empty_apertures(frame.light.data, frame.noise.sky, taken, radii)
     noise = with_correlation(frame.noise, correlation, empty)
     scene = Scene(frame.light.data, frame.light.seen, found.labels, noise)
+    if given is not None:
+        return Prepared(stars, given, found, scene, empty, fwhm, radii)
     whole = np.rint(stars.x).astype(np.int64), np.rint(stars.y).astype(np.int64)
     shallow = stamps_at(is_shallow(noise.sky, frame.light.good), *whole, 0, True)[:, 0, 0]
     fit = replace(stars, is_star=stars.is_star & ~shallow)
@@ -156,10 +166,11 @@ def labels_of(stars: Stars, found: Segmentation, fwhm: float) -> NDArray[np.int6
 
 
 def measure(
-    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64
-) -> Measured:
+    frame: Frame, threshold: float, fewest: int, correlation: tuple[float, float] | None, box: int = 64,
+    given: Psf | None = None,
+) -> Measured:  # fmt: skip
     """Find and measure all sources; parameters as in `prepare`."""
-    return photometry(frame, prepare(frame, threshold, fewest, correlation, box))
+    return photometry(frame, prepare(frame, threshold, fewest, correlation, box, given))
 
 
 def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) -> Segmentation:

@@ -15,6 +15,7 @@ from alfosc_reduce_imaging.sources.measurement import Measured, measure
 from alfosc_reduce_imaging.sources.table import table_of
 from alfosc_reduce_imaging.stars.description import frame_name
 from alfosc_reduce_imaging.stars.frame import frame_of
+from alfosc_reduce_imaging.stars.psf_record import psf_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,8 @@ class MeasureSources(Step):
     Sources are hills of the image smoothed with the width of a star. Their light is measured within the isophote, in
     Kron ellipses, in circles, and with an empirical point spread function that changes over the field; `flux_aper` and
     `flux_psf` are the total light of a star, wings included. Errors hold the noise of background and light and the
-    correlation of neighbouring pixels of a resampled image. Empty apertures tell how deep the image is.
+    correlation of neighbouring pixels of a resampled image. Empty apertures tell how deep the image is. A difference
+    from `subtract_reference` brings its point spread function along, as its own stars are gone.
     """
 
     threshold: float = Field(default=5.0, gt=0)
@@ -75,9 +77,11 @@ class MeasureSources(Step):
         known = None
         if "NOISECOR" in image.meta:
             known = (float(image.meta["NOISECOR"]), float(image.meta.get("NOISELEN", 1.0)))
-        measured = measure(frame, self.threshold, self.smallest_area, known, self.background_box)
+        given = psf_in(image.meta, image.shape)
+        measured = measure(frame, self.threshold, self.smallest_area, known, self.background_box, given)
         _tell(measured, frame_name(image))
         table = table_of(measured, frame, image)
+        table.meta["PSFGIVEN"] = given is not None
         return Sources(table, segmentation_map(measured, image))
 
     def quality(self, result: Sources, **inputs: Any) -> dict[str, float | int | str | bool | None]:

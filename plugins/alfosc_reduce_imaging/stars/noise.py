@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SMOOTHING = 15
+_FINE = 3
 _BRIGHT = 8.0
 _FEWEST = 20
 
@@ -71,6 +72,19 @@ def separated_noise(
         return Noise(np.square(rms), photon or 0.0)
     sky = smoothed_where(np.asarray(variance, np.float32), blank, np.square(rms))
     return Noise(sky, photon_noise(light, variance, sky) if photon is None else photon)
+
+
+def noise_of_pixels(variance: NDArray[np.floating]) -> Noise:
+    """Return the noise of a difference, whose variance tells of light that is no longer seen; smoothed a little.
+
+    Parameters
+    ----------
+    variance
+        Of each pixel, shape (ny, nx).
+    """
+    from scipy.ndimage import uniform_filter
+
+    return Noise(np.asarray(uniform_filter(np.asarray(variance, np.float32), _FINE)), 0.0)
 
 
 def smoothed_where(

@@ -1,7 +1,8 @@
-"""A point spread function as plain values, to travel with a table of sources."""
+"""A point spread function as plain values, to travel with a table of sources or in the header of an image."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+CARD = "PSFMODEL"
+"""Keyword of an image whose own stars do not tell its point spread function, such as a difference."""
+_FINEST = 9999
 
 
 def record_of(psf: Psf) -> dict[str, Any]:
@@ -35,6 +40,26 @@ def psf_of(record: Mapping[str, Any]) -> Psf:
         (int(record["shape"][0]), int(record["shape"][1])),
         int(record["number"]),
     )
+
+
+def card_of(psf: Psf) -> str:
+    """Return the value of `CARD`: the record as JSON, the table in whole multiples of ``unit``."""
+    unit = float(np.abs(psf.table).max(initial=0)) / _FINEST or 1.0
+    whole = np.rint(psf.table / unit).astype(int).tolist()
+    return json.dumps(record_of(psf) | {"table": whole, "unit": unit}, separators=(",", ":"))
+
+
+def psf_in(header: Mapping[str, Any], shape: tuple[int, ...]) -> Psf | None:
+    """Return the point spread function that a header states for an image of that shape (ny, nx); None if it does not.
+
+    After a cut, or binning, the one stated is not that of the image any more.
+    """
+    if CARD not in header:
+        return None
+    record = json.loads(str(header[CARD]))
+    if tuple(record["shape"]) != tuple(shape):
+        return None
+    return psf_of(record | {"table": (np.array(record["table"], float) * record["unit"]).tolist()})
 
 
 def _rounded(values: NDArray[np.float64]) -> Any:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.flags import Flag, mask_of
+from alfosc_reduce.images import make_image
+from alfosc_reduce_imaging.sources.measurement import prepare
 from alfosc_reduce_imaging.stars.background import background, object_mask
+from alfosc_reduce_imaging.stars.frame import frame_of
 from alfosc_reduce_imaging.transients.alignment import Plane
 from alfosc_reduce_imaging.transients.difference_noise import noise_cards, spread_of
 from alfosc_reduce_imaging.transients.kernel import fit_kernel, make_basis
@@ -17,12 +20,15 @@ from alfosc_reduce_imaging.transients.matching_stars import stamps_of, stars_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from alfosc_reduce_imaging.stars.psf import Psf
+
     Floats = NDArray[np.float64]
 
 FWHM = 2.3548
 NARROWEST = 0.25
 """Width of a kernel in the width of the stars that is allowed for even between images of equal seeing."""
 BOX = 96
+_THRESHOLD, _SMALLEST_AREA = 5.0, 5
 LEAST_BLANK = 1000
 SPREAD = (
     Flag.SATURATED | Flag.BAD_PIXEL | Flag.COSMIC_RAY | Flag.NOT_FINITE | Flag.OUTSIDE_DETECTOR | Flag.OUTSIDE_FIELD
@@ -48,6 +54,8 @@ class Difference:
         ``reference`` or ``image``.
     fwhm, beta
         Moffat profile of its stars: full width at half maximum (pixels) and exponent.
+    psf
+        The point spread function of what is left: that of the blunter image, to which the other was made like.
     noise_factor, noise_length
         What `alfosc_reduce_imaging.correlated_noise` calls NOISECOR and NOISELEN.
     """
@@ -62,6 +70,7 @@ class Difference:
     convolved: str
     fwhm: float
     beta: float
+    psf: Psf | None
     noise_factor: float
     noise_length: float
 
@@ -85,6 +94,7 @@ def difference_of(
     ours, theirs = stars_of(image, name), stars_of(reference, f"{name}, its reference image")
     own = theirs.seeing > ours.seeing
     sharp, blunt = (image, reference) if own else (reference, image)
+    psf = psf_of(blunt)
     sharp, blunt = without_sky(sharp), without_sky(blunt)
     seeing = max(ours.seeing, theirs.seeing)
     width = np.sqrt(max(abs(ours.seeing**2 - theirs.seeing**2), (NARROWEST * seeing) ** 2)) / FWHM
@@ -115,9 +125,18 @@ def difference_of(
         convolved="image" if own else "reference",
         fwhm=seeing,
         beta=(ours if ours.seeing == seeing else theirs).beta,
+        psf=psf,
         noise_factor=cards[0],
         noise_length=cards[1],
     )
+
+
+def psf_of(plane: Plane) -> Psf | None:
+    """Return the point spread function of an image from its stars, None if none of them tells it."""
+    from astropy.io.fits import Header
+
+    image = make_image(plane.data, unit="electron", header=Header(), variance=plane.variance, flags=plane.flags)
+    return prepare(frame_of(image), _THRESHOLD, _SMALLEST_AREA, None).psf
 
 
 def without_sky(plane: Plane) -> Plane:

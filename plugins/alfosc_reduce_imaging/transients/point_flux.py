@@ -44,10 +44,13 @@ def best_flux(sources: Table, profile: Profile | None = None) -> tuple[Floats, F
     sources
         With ``flux_psf``, else ``flux_aper``, ``flux_auto`` or ``flux``.
     profile
-        Of a difference image: on it are too few stars to tell point spread function and aperture correction, so the
-        aperture of one width (of those in ``meta["APERTURES"]``) is corrected with this profile.
+        Of a difference image: if its sources were measured without a point spread function given (``PSFGIVEN``), its
+        few stars do not tell that, and the aperture of one width (of those in ``meta["APERTURES"]``) is corrected with
+        this profile.
     """
     radii = sources.meta.get("APERTURES")
+    if sources.meta.get("PSFGIVEN"):
+        return _total_flux(sources)
     if profile is not None and isinstance(radii, (list, tuple)) and len(radii):
         chosen = int(np.argmin(np.abs(np.asarray(radii, float) - profile.fwhm)))
         name, share = f"flux_aper_{chosen + 1}", profile.enclosed(float(radii[chosen]))

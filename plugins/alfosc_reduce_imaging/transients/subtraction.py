@@ -11,6 +11,7 @@ from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import make_image
 from alfosc_reduce.parameters import InputFile
 from alfosc_reduce.step import Step
+from alfosc_reduce_imaging.stars.psf_record import CARD, card_of
 from alfosc_reduce_imaging.transients.alignment import align, plane_of
 from alfosc_reduce_imaging.transients.difference import Difference, difference_of
 
@@ -32,7 +33,8 @@ class SubtractReference(Step):
     The reference is brought to the pixels of the image by the WCS of both (cubic spline). The sharper of the two is
     convolved with a kernel (Gaussians times polynomials, changing over the field) that is fitted to the stars. The
     difference has the flux scale of the image; its variance holds the noise of both and is checked against the scatter
-    of the blank sky. Sources that are found on it have changed: `measure_sources`, then `find_new`.
+    of the blank sky. Sources that are found on it have changed: `measure_sources`, then `find_new`. As hardly a star is
+    left, the point spread function of the blunter image goes with it, in the header, for the photometry of these.
     """
 
     reference: InputFile | None = None
@@ -120,6 +122,8 @@ def _header(own: Header, other: Header, found: Difference) -> Header:
     header["DIFFCONV"] = (found.convolved, "which of the two was convolved")
     header["DIFFFWHM"] = (round(found.fwhm, 4), "[pix] width of a star at half maximum")
     header["DIFFBETA"] = (round(found.beta, 4), "exponent of its Moffat profile")
+    if found.psf is not None:
+        header[CARD] = card_of(found.psf)
     header["NOISECOR"] = (round(found.noise_factor, 5), "noise of large sums / naive error")
     header["NOISELEN"] = (round(found.noise_length, 4), "[pix] size at which it sets in")
     return header

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alfosc_reduce_imaging.stars.detection import at_own_width
 from alfosc_reduce_imaging.stars.frame import frame_of
 from alfosc_reduce_imaging.stars.noise import Noise, photon_noise, separated_noise
 from alfosc_reduce_imaging.stars.psf import Psf, field_terms, spline_basis, table_nodes
 from alfosc_reduce_imaging.stars.psf_building import StarStamps, build_psf, normal_matrix, refined
-from alfosc_reduce_imaging.stars.psf_record import psf_of, record_of
+from alfosc_reduce_imaging.stars.psf_record import CARD, card_of, psf_in, psf_of, record_of
+from alfosc_reduce_imaging.stars.psf_seeing import seeing_of
 from alfosc_reduce_imaging.stars.stamps import stamps_at
+from astropy.io import fits
 
 SHAPE = (500, 500)
 
@@ -158,3 +161,30 @@ def test_correlated_noise_grows_with_the_area() -> None:
     assert 1 < factor[1] < factor[2] < 1.4
     assert factor[2] == pytest.approx(1.4, abs=0.01)
     assert Noise(noise.sky, 1.0).factor(100.0) == 1
+
+
+def test_a_card_of_a_header_holds_a_point_spread_function() -> None:
+    header, nodes = fits.Header(), table_nodes(4.0)[0]
+    psf = moffat_psf(table=np.random.default_rng(2).normal(0, 1e-4, (3, nodes, nodes)))
+    header[CARD] = card_of(psf)
+    again = psf_in(fits.Header.fromstring(header.tostring()), SHAPE)
+    assert again is not None and again.number == psf.number
+    x, y = np.array([50.2, 333.7]), np.array([80.4, 222.1])
+    light = psf.stamps(x, y, 12)
+    assert np.abs(again.stamps(x, y, 12) - light).max() < 1e-4 * light.max()
+    assert psf_in(header, (SHAPE[0] - 1, SHAPE[1])) is None and psf_in(fits.Header(), SHAPE) is None
+
+
+def test_the_seeing_of_a_point_spread_function_is_that_of_its_stars(sky_field: Any) -> None:
+    field = sky_field(shape=SHAPE, number=50, fwhm=4.0, flux=(5e4, 3e5), ellipticity=0.1, theta=30.0)
+    stars = at_own_width(frame_of(field.image()).light, 5.0)
+    psf = build_psf(stars_of(field, 4.0, 5e4), 4.0, SHAPE)
+    assert psf is not None
+    measured, seeing = stars.seeing, seeing_of(psf)
+    assert (seeing.fwhm, seeing.size) == (
+        pytest.approx(measured.fwhm, rel=0.02),
+        pytest.approx(measured.size, rel=0.02),
+    )
+    assert seeing.beta == pytest.approx(measured.beta, rel=0.1) and seeing.number == psf.number
+    assert seeing.ellipticity == pytest.approx(measured.ellipticity, abs=0.01)
+    assert seeing.theta == pytest.approx(measured.theta, abs=3)

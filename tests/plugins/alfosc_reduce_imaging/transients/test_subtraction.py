@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.correlated_noise import correlated_error
+from alfosc_reduce_imaging.photometry.forced import ForcePhotometry
 from alfosc_reduce_imaging.sources.measuring import MeasureSources
 from alfosc_reduce_imaging.transients.new_sources import FindNew
 from alfosc_reduce_imaging.transients.subtraction import SubtractReference
@@ -19,7 +20,7 @@ from astropy.nddata import CCDData
 from astropy.table import QTable
 from astropy.wcs import WCS
 
-from alfosc_reduce import DataError, save
+from alfosc_reduce import DataError, load, save
 from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import make_image
 from alfosc_reduce.testing import StepContract
@@ -205,6 +206,33 @@ class TestContract(StepContract):
     def inputs(self) -> dict[str, Any]:
         pair = make_pair()
         return {"image": pair.image.copy(), "reference_image": pair.reference.copy()}
+
+
+@pytest.mark.parametrize("case", [{}, {"own": 4.0, "other": 5.2}])
+def test_the_point_spread_function_of_the_blunter_image_goes_with_the_difference(
+    case: dict[str, float], tmp_path: Path
+) -> None:
+    """On four new stars alone, on galaxies, none could be built: their fluxes would be wrong by a factor of two."""
+    pair, difference = make_pair(**case), load(save(subtracted(**case), tmp_path / "difference.fits"))
+    sources = MeasureSources()(difference).sources
+    assert sources.meta["PSFGIVEN"] and sources.meta["SEEINGPX"] == pytest.approx(5.05, abs=0.3)
+    apart = np.hypot(sources["x"].value[:, None] - pair.new[0], sources["y"].value[:, None] - pair.new[1])
+    found = apart.argmin(axis=0)
+    assert apart.min(axis=0).max() < 1.5
+    positions = tuple(f"{x:.3f} {y:.3f} pix" for x, y in pair.new.T)
+    forced = ForcePhotometry(positions=positions)(difference)
+    for table in (sources[found], forced):
+        for kind in ("psf", "aper"):
+            flux, error = table[f"flux_{kind}"].value, table[f"flux_{kind}_error"].value
+            assert np.mean(flux) == pytest.approx(3000, rel=0.15)
+            assert np.abs((flux - 3000) / error).max() < 3.5
+
+
+def test_a_part_of_a_difference_tells_its_own_point_spread_function() -> None:
+    difference = subtracted()
+    part = make_image(difference.data[:200], unit="electron", header=difference.meta,
+                      variance=difference.uncertainty.array[:200])  # fmt: skip
+    assert not MeasureSources()(part).sources.meta["PSFGIVEN"]
 
 
 def test_what_is_left_is_found_with_its_magnitude() -> None:
