@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from alfosc_reduce_imaging.stars.background import MAD_TO_SIGMA
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FWHM_TO_SIGMA = 2.354820045030949
 _SPARSE = 400_000
+_LOWER = (2.275, 15.866)
+"""Per cent of a normal distribution below -2 and -1 sigma."""
 
 
 class Peaks(NamedTuple):
@@ -49,9 +49,10 @@ def find_peaks(ratio: NDArray[np.float32], fwhm: float, threshold: float, larges
 
 
 def smoothed_noise(smooth: NDArray[np.float32], fwhm: float) -> float:
-    """Return the standard deviation of a smoothed image of noise, from its values below the median.
+    """Return the standard deviation of a smoothed image of noise, from its lower tail: stars lift all that is above.
 
-    Not less than that of uncorrelated noise of variance 1: where nearly all is object, nothing else is known.
+    The values that 16 and 2.3 per cent lie below are one standard deviation apart. It is not less than that of
+    uncorrelated noise of variance 1: where nearly all is object, nothing else is known.
     """
     step = max(1, round((smooth.size / _SPARSE) ** 0.5))
     values = smooth[::step, ::step]
@@ -59,8 +60,8 @@ def smoothed_noise(smooth: NDArray[np.float32], fwhm: float) -> float:
     least = FWHM_TO_SIGMA / (2 * np.pi**0.5 * fwhm)
     if values.size < 2:
         return float(least)
-    middle = np.median(values)
-    return max(float(least), float(MAD_TO_SIGMA * np.median(middle - values[values <= middle])))
+    low, high = np.percentile(values, _LOWER)
+    return max(float(least), float(high - low))
 
 
 def binned(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

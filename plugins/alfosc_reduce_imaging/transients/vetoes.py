@@ -10,6 +10,7 @@ import numpy as np
 from alfosc_reduce.flags import Flag
 from alfosc_reduce_imaging.photometry.columns import numbers
 from alfosc_reduce_imaging.sources.flags import SourceFlag
+from alfosc_reduce_imaging.sources.psf_photometry import RADIUS
 from alfosc_reduce_imaging.transients.point_flux import Profile, best_flux
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ STELLAR = 0.05
 ROUND, NOISY = 0.15, 6.5
 """Largest ellipticity beyond that of the stars, and what is added to it over the signal to noise: what is longer is a
 trail, a spike or a galaxy."""
-POINTLIKE = 1.5
-"""Reduced chi square of the point spread function up to which a source is a point, however long its moments are."""
+POINTLIKE = 3.0
+"""Sigma of its chi square up to which the point spread function describes a source: a point, however long its moments
+are."""
 STAR_SHARE = 0.5
 """A source fainter than this share of a bright star's light at its place is part of that light."""
 BETA = 2.5
@@ -80,17 +82,18 @@ def vetoes(
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < narrow) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": _is_long(sources, profile) & ~_fits(sources, profile),
+        "shape": _is_long(sources, profile) & ~_fits(sources, seeing, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),
     }
 
 
-def _fits(sources: Table, profile: Profile | None) -> Booleans:
+def _fits(sources: Table, seeing: float, profile: Profile | None) -> Booleans:
     """Say which sources the point spread function describes: then the noise has made their moments long."""
     if profile is not None:
         return np.zeros(len(sources), bool)
-    return np.asarray(numbers(sources, "chi2_psf", missing=np.inf) < POINTLIKE)
+    freedom = np.pi * (RADIUS * seeing) ** 2
+    return np.asarray(numbers(sources, "chi2_psf", missing=np.inf) < 1 + POINTLIKE * np.sqrt(2 / freedom))
 
 
 def _is_long(sources: Table, profile: Profile | None) -> Booleans:
