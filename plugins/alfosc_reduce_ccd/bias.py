@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import make_image
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.combination import Combined, combine, strips
 from alfosc_reduce_ccd.planes import Planes, planes_of, without_outliers
+from alfosc_reduce_ccd.statistics import number_flagged, typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,14 +71,13 @@ class CombineBias(Step):
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return counts of frames, rejected values and bad pixels, and the noise of the master in ADU."""
-        flags = flags_of(result)
         return {
             "frames": int(result.meta["NCOMBINE"]),
             "frames_left_out": int(result.meta["NLEFTOUT"]),
             "rejected_fraction": float(result.meta["REJFRAC"]),
-            "bad_pixels": int(np.count_nonzero(flags & Flag.BAD_PIXEL)),
-            "median_level_adu": float(np.median(result.data)),
-            "median_error_adu": float(np.sqrt(np.median(variance_of(result)))),
+            "bad_pixels": number_flagged(result, Flag.BAD_PIXEL),
+            "median_level_adu": typical(result.data),
+            "median_error_adu": float(np.sqrt(typical(result.uncertainty.array))),
         }
 
 

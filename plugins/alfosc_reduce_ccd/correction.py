@@ -9,10 +9,11 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.naming import name_of
 from alfosc_reduce_ccd.orientation import orientation_of, update_header
+from alfosc_reduce_ccd.statistics import typical
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -76,8 +77,8 @@ class CorrectFrame(Step):
         return {
             "gain": float(result.meta["GAIN"]),
             "read_noise": float(result.meta["RDNOISE"]),
-            "median_electrons": float(np.median(result.data)),
-            "unusable_pixels": int(np.count_nonzero(~usable(result))),
+            "median_electrons": typical(result.data),
+            "unusable_pixels": int(np.count_nonzero(result.mask)),
         }
 
 

@@ -12,6 +12,7 @@ from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.naming import name_of
+from alfosc_reduce_ccd.statistics import number_flagged
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -55,10 +56,9 @@ class DivideFlat(Step):
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return whether there was a flat, and where it does not reach."""
-        flags = flags_of(result)
         return {
             "flat_used": inputs.get("flat") is not None,
-            "no_flat_fraction": float(np.mean((flags & Flag.NO_FLAT) != 0)),
+            "no_flat_fraction": number_flagged(result, Flag.NO_FLAT) / result.data.size,
         }
 
 

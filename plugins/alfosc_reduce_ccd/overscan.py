@@ -20,6 +20,7 @@ from alfosc_reduce_ccd.overscan_sections import (
     pedestal_of,
 )
 from alfosc_reduce_ccd.sections import Section, section_of
+from alfosc_reduce_ccd.statistics import number_flagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ROWS = 128
 WRONG = 3.0
 """An overscan that scatters about its model by this many times its noise is worth a look."""
 
@@ -57,15 +59,14 @@ class SubtractOverscan(Step):
         DataError
             If the frame is constant, wholly NaN, or its sections do not fit its size.
         """
-        data = np.asarray(image.data, dtype=np.float64)
+        data = np.asarray(image.data)
         check_signal(data, image.meta)
         trim = section_of(image.meta, "TRIMSEC", data.shape) or (slice(0, data.shape[0]), slice(0, data.shape[1]))
         scans = overscans(data, image.meta)
         if not scans:
             logger.warning("%s has no overscan: its bias level is that of the bias frames.", name_of(image))
         flags = flags_of(image)[trim] | level_flags(data[trim], image.meta)
-        pedestal = pedestal_of(scans, trim)
-        return make_image(data[trim] - pedestal, unit="adu", header=_header(image, scans, trim), flags=flags)
+        return make_image(_levelled(data, scans, trim), unit="adu", header=_header(image, scans, trim), flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Show the overscan along its long axis where the curve subtracted does not follow it, else nothing.
@@ -75,23 +76,33 @@ class SubtractOverscan(Step):
         from alfosc_reduce_ccd.figures import overscan_figure
 
         image = inputs["image"]
-        scans = overscans(np.asarray(image.data, dtype=np.float64), image.meta)
-        if any(misfit(scan) > WRONG for scan in scans):
-            yield "overscan", overscan_figure(scans, name_of(image))
+        if result.meta.get("OVSCFIT", 0.0) > WRONG:
+            yield "overscan", overscan_figure(overscans(np.asarray(image.data), image.meta), name_of(image))
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return level and noise of the overscan in ADU, and how many pixels are saturated."""
-        flags = flags_of(result)
         return {
             "overscan_level_adu": result.meta.get("OVSCLEV"),
             "overscan_level_error_adu": result.meta.get("OVSCERR"),
             "overscan_noise_adu": result.meta.get("OVSCNOIS"),
-            "saturated_pixels": int(np.count_nonzero(flags & Flag.SATURATED)),
-            "nonlinear_pixels": int(np.count_nonzero(flags & Flag.NONLINEAR)),
+            "overscan_misfit": result.meta.get("OVSCFIT"),
+            "saturated_pixels": number_flagged(result, Flag.SATURATED),
+            "nonlinear_pixels": number_flagged(result, Flag.NONLINEAR),
         }
 
 
-def check_signal(data: NDArray[np.float64], header: Header) -> None:
+def _levelled(data: NDArray[np.floating], scans: list[Overscan], trim: Section) -> NDArray[np.float32]:
+    """Return the kept part of a frame above its overscan, computed in 64 bits some rows at a time."""
+    rows, columns = trim
+    result = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for start in range(rows.start, rows.stop, _ROWS):
+        part = slice(start, min(start + _ROWS, rows.stop)), columns
+        above = np.asarray(data[part], np.float64) - pedestal_of(scans, part)
+        result[part[0].start - rows.start : part[0].stop - rows.start] = above
+    return result
+
+
+def check_signal(data: NDArray[np.floating], header: Header) -> None:
     """Raise `DataError` if a frame is empty: all pixels equal, or none finite."""
     name = header.get("FILENAME", "frame")
     if data.ndim != 2 or data.size == 0:
@@ -106,7 +117,7 @@ def check_signal(data: NDArray[np.float64], header: Header) -> None:
         raise DataError(f"{name}: all pixels are {low:g}, so nothing was read out; exclude this frame")
 
 
-def level_flags(data: NDArray[np.float64], header: Header) -> NDArray[np.int16]:
+def level_flags(data: NDArray[np.floating], header: Header) -> NDArray[np.int16]:
     """Flag raw values at or above ``SATURATE`` and above ``LINMAX`` (ADU), and those that are not finite."""
     flags = np.zeros(data.shape, np.int16)
     finite = np.isfinite(data)
@@ -114,11 +125,9 @@ def level_flags(data: NDArray[np.float64], header: Header) -> NDArray[np.int16]:
     if not finite.all():
         flags[~finite] |= Flag.NOT_FINITE
         values = np.where(finite, data, 0)
-    highest, saturation, linear = (
-        values.max(initial=-np.inf),
-        header.get("SATURATE", np.inf),
-        header.get("LINMAX", np.inf),
-    )
+    highest = float(values.max(initial=-np.inf))
+    # As 64-bit numbers, with which levels are compared as they are written, not rounded as the values are.
+    saturation, linear = (np.float64(header.get(keyword, np.inf)) for keyword in ("SATURATE", "LINMAX"))
     if highest >= saturation:
         flags[values >= saturation] |= Flag.SATURATED
     if highest > linear:
@@ -139,4 +148,6 @@ def _header(image: CCDData, scans: list[Overscan], trim: Section) -> Header:
         header["OVSCLEV"] = (round(level, 3), "[ADU] level of the overscan, subtracted")
         header["OVSCERR"] = (round(error, 3), "[ADU] standard error of OVSCLEV")
         header["OVSCNOIS"] = (round(noise, 3), "[ADU] noise of one overscan pixel")
+        worst = max(misfit(scan) for scan in scans)
+        header["OVSCFIT"] = (round(worst, 3), "scatter of the overscan about its model / noise")
     return header

@@ -53,13 +53,13 @@ class Overscan:
     noise: float
 
 
-def overscans(data: NDArray[np.float64], header: Header) -> list[Overscan]:
+def overscans(data: NDArray[np.floating], header: Header) -> list[Overscan]:
     """Measure the overscan sections that a header names (``BIASSEC``, ``BIASSEC2`` ...); empty if it names none."""
     found = (section_of(header, keyword, data.shape) for keyword in SECTIONS)
     return [measure_overscan(data, section) for section in found if section is not None]
 
 
-def measure_overscan(data: NDArray[np.float64], section: Section) -> Overscan:
+def measure_overscan(data: NDArray[np.floating], section: Section) -> Overscan:
     """Measure one overscan section.
 
     Parameters
@@ -74,7 +74,7 @@ def measure_overscan(data: NDArray[np.float64], section: Section) -> Overscan:
     DataError
         If it is less than three pixels wide, or holds no noise at all.
     """
-    strip = data[section]
+    strip = np.asarray(data[section], np.float64)
     if min(strip.shape) < _FEWEST:
         raise DataError(f"overscan: {strip.shape[1]} x {strip.shape[0]} pixels are too few; correct BIASSEC")
     if not np.isfinite(strip).all():

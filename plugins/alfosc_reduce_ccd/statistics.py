@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from astropy.nddata import CCDData
     from numpy.typing import ArrayLike, NDArray
 
+    from alfosc_reduce.flags import Flag
+
 MAD_TO_SIGMA = 1.482602218505602
+_SAMPLE = 500_000
 
 
 def robust_sigma(values: ArrayLike, *, clip: float = 5.0) -> float:
@@ -56,3 +60,13 @@ def clipped_mean(values: NDArray[np.floating], axis: int, *, clip: float = 4.0) 
 def difference_noise(image: NDArray[np.floating], axis: int) -> float:
     """Return the noise of a pixel, from differences of neighbours along `axis`: structure along it does not count."""
     return robust_sigma(np.diff(np.asarray(image, np.float64), axis=axis)) / 2**0.5
+
+
+def typical(image: NDArray[np.floating]) -> float:
+    """Return the median of an image; of a large one, that of some half a million pixels in every so manieth row."""
+    return float(np.median(image[:: max(1, image.size // _SAMPLE)]))
+
+
+def number_flagged(image: CCDData, flag: Flag) -> int:
+    """Return how many pixels of an image of ours carry a flag."""
+    return int(np.count_nonzero((np.asarray(image.flags) & int(flag)) != 0))
