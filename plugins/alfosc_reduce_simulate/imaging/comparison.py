@@ -71,9 +71,9 @@ class MagnitudeVerdict:
         The same at a signal to noise near 50, less that of the bright stars.
     faint
         Number of those.
-    pull
-        Standard deviation (clipped at four robust ones) of (measured - true - zero point) / error, over all stars
-        fainter than S/N 100.
+    pull, weak
+        Standard deviation (clipped at four robust ones) of (measured - true) / error of the fluxes on the scale of the
+        zero point, over all stars fainter than S/N 100; and how many these are.
     """
 
     name: str
@@ -84,6 +84,12 @@ class MagnitudeVerdict:
     bias_error: float
     faint: int
     pull: float
+    weak: int
+
+    @property
+    def pull_error(self) -> float:
+        """By how much the pull scatters with so many stars."""
+        return self.pull / float(np.sqrt(2 * max(self.weak - 1, 1)))
 
 
 def judge_magnitudes(name: str, measured: ArrayLike, error: ArrayLike, true: ArrayLike) -> MagnitudeVerdict:
@@ -93,14 +99,18 @@ def judge_magnitudes(name: str, measured: ArrayLike, error: ArrayLike, true: Arr
     off, errors = (values - truths)[good], errors[good]
     strength = 1.0857 / errors
     bright = (strength > BRIGHT[0]) & (strength < BRIGHT[1])
-    faint = (strength > AT_FIFTY[0]) & (strength < AT_FIFTY[1])
     zero_point, spread = robust_mean(off[bright])
+    # By true brightness: chosen by what was measured, stars that noise makes brighter would prevail.
+    ratio = 10 ** (-0.4 * (off - zero_point))
+    expected = strength / ratio
+    faint = (expected > AT_FIFTY[0]) & (expected < AT_FIFTY[1])
     bias, bias_spread = robust_mean(off[faint])
-    weak = (strength > 5) & (strength < BRIGHT[0])
-    pull = clipped_scatter((off[weak] - zero_point) / errors[weak])
+    weak = (expected > 5) & (expected < BRIGHT[0])
+    pull = clipped_scatter(((ratio - 1) * expected)[weak])
     return MagnitudeVerdict(
-        name, int(bright.sum()), zero_point, spread, bias - zero_point, bias_spread, int(faint.sum()), pull
-    )
+        name, int(bright.sum()), zero_point, spread, bias - zero_point, bias_spread, int(faint.sum()), pull,
+        int(weak.sum()),
+    )  # fmt: skip
 
 
 def robust_scatter(values: NDArray[np.float64]) -> float:

@@ -77,7 +77,7 @@ def _magnitude_sentence(one: MagnitudeVerdict) -> str:
     return (
         f"  {one.name:<14} zero point off by {one.zero_point:+.4f} +- {one.error:.4f} ({one.number} stars); "
         f"at S/N 50 bias {one.bias:+.4f} +- {one.bias_error:.4f} ({one.faint} stars); "
-        f"(measured - true)/error scatters by {one.pull:.2f}"
+        f"(measured - true)/error scatters by {one.pull:.2f} +- {one.pull_error:.2f} ({one.weak} stars)"
     )
 
 

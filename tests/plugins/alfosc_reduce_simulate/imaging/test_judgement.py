@@ -199,3 +199,24 @@ def test_the_demo_has_transients_in_and_out_of_the_circles():
     assert (series.count, series.seconds) == (4, 120.0)
     kinds = [one.kind for one in series.field.injected]
     assert kinds.count("transient") == 5 and {"variable", "moving"} <= set(kinds)
+
+
+def test_noise_is_judged_without_bias_whatever_noise_does_to_the_choice_of_stars():
+    """Stars chosen by what was measured would seem too bright by 0.001 mag at a signal to noise of 50."""
+    rng = np.random.default_rng(3)
+    true = np.log10(rng.uniform(10**2.25, 10**3.3, 400_000)) / 0.15
+    flux, error = 10 ** (-0.4 * (true - 22)), 10 ** (-0.4 * (20.5 - 22)) / 15
+    seen = flux + error * rng.normal(size=true.size)
+    good = seen > 3 * error
+    verdict = judge_magnitudes("mag", 22 - 2.5 * np.log10(seen[good]), 1.0857 * error / seen[good], true[good])
+    assert verdict.faint > 10_000
+    assert abs(verdict.bias) < 3 * verdict.bias_error < 0.0006
+    assert verdict.pull == pytest.approx(1, abs=0.01) and verdict.pull_error < 0.003
+
+
+def test_the_pull_of_few_stars_is_uncertain():
+    rng = np.random.default_rng(4)
+    true = np.append(np.full(50, 15.0), np.full(101, 20.0))
+    error = np.append(np.full(50, 0.003), np.full(101, 0.05))
+    verdict = judge_magnitudes("mag", true + error * rng.normal(size=151), error, true)
+    assert verdict.weak == 101 and verdict.pull_error == pytest.approx(0.07, abs=0.015)
