@@ -25,6 +25,10 @@ NOTEWORTHY = 0.05
 SLOPE = 0.2
 """Of the logarithm of an error with magnitude, where photons of the star make it."""
 
+LEAST_ERROR = 0.002
+"""Magnitudes: by so much stars scatter beyond their photon noise on the best images (flats, wings, what cosmic rays
+leave). Many stars show it themselves; among few, two or three bright ones would else decide alone."""
+
 
 class Measurement(NamedTuple):
     """The stars and the fit behind a zero point."""
@@ -108,6 +112,7 @@ def _measured(stars: Stars, seconds: float, blank: Calibration, name: str) -> Me
             f"{name}: no zero point: {good.sum()} good stars, it takes {LEAST_STARS} ({told or 'none matched'}); "
             "check the positions (solve_wcs), take a deeper catalogue, or set params.zero_point"
         )
+    stars = replace(stars, error=np.hypot(stars.error, LEAST_ERROR))
     difference = stars.catalogue - stars.instrumental - 2.5 * np.log10(seconds)
     fit = _fit(difference, stars.error, stars)
     if not stars.errors_stated:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
 from alfosc_reduce_imaging.photometry.zero_points import MeasureZeroPoint
@@ -43,6 +44,25 @@ def test_errors_are_honest(field: Make) -> None:
         slopes.append((header["COLTERM"] - true.colour_term) / header["COLTERR"])
     for pull in (pulls, slopes):
         assert abs(np.mean(pull)) < 0.4 and 0.8 < np.std(pull) < 1.25
+
+
+def test_three_bright_stars_do_not_decide_alone(field: Make) -> None:
+    """Their photon noise is 0.0003 mag, but a flat is no better than 0.002."""
+    pulls, rng = [], np.random.default_rng(9)
+    for seed in range(40):
+        true = field(seed=seed, count=20, scatter=0.0)
+        bright = np.arange(20) < 3
+        true.reference["mag_r_error"][bright] = true.reference["mag_g_error"][bright] = 0.0003 * u.mag
+        flat = np.where(bright, rng.normal(0, 0.002, 20), 0.0)
+        rate = 10 ** (-0.4 * (true.reference["mag_r"].value - true.zero_point - true.colour_term * true.true["colour"]))
+        noise = np.where(bright, 0.0003, 0.03)
+        flux = 200 * rate * 10 ** (-0.4 * (flat + rng.normal(0, noise)))
+        true.reference["mag_g"] = true.reference["mag_r"] + true.true["colour"] * u.mag
+        true.sources["flux_aper"], true.sources["flux_aper_error"] = flux * u.electron, flux * noise * u.electron
+        header = measured(true).image.meta
+        pulls.append(header["MAGZP"] + header.get("COLTERM", 0.06) * 0.8 - true.zero_point - 0.06 * 0.8)
+        pulls[-1] /= header["MAGZPERR"]
+    assert abs(np.mean(pulls)) < 0.5 and np.std(pulls) < 1.3
 
 
 def test_a_rate_and_counts_give_the_same(field: Make) -> None:
