@@ -37,6 +37,8 @@ READ_NOISE, FULL_WELL, SCALE = 4.3, 1.15e5, 0.2138
 APART, NEGLIGIBLE = 6.0 / SCALE, 10 ** (-0.4 * 6.5)
 RANGES, AT_FIFTY = ((5, 20), (20, 50), (50, 100)), (35, 80)
 FEWEST = 50
+SURE = 0.0008
+"""Error in magnitudes from which on a bias is judged."""
 DARK = 0.5
 """Response below which a pixel is outside the field."""
 
@@ -115,8 +117,9 @@ def measures(name: str, fields: int) -> Iterator[Measure]:
                 yield Measure(label, clipped_scatter(pulls), 0.9, 1.1)
         near = -1.0857 * off[(strength > AT_FIFTY[0]) & (strength < AT_FIFTY[1])]
         bias, error = robust_mean(near)
-        label = f"{name}: flux_{kind}, S/N near 50, {len(near)} stars, bias +- {error:.4f} (mag)"
-        yield Measure(label, bias, -0.002, 0.002)
+        if error < SURE:
+            label = f"{name}: flux_{kind}, S/N near 50, {len(near)} stars, bias +- {error:.4f} (mag)"
+            yield Measure(label, bias, -0.002, 0.002)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from alfosc_reduce_imaging.photometry.bands import colour_of
 from alfosc_reduce_imaging.photometry.calibration import Calibration, magnitudes
 from alfosc_reduce_imaging.photometry.columns import numbers
 from alfosc_reduce_imaging.photometry.zero_point_stars import match_stars
+from alfosc_reduce_imaging.sources.columns import describe
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 KINDS = ("aper", "auto", "psf")
+OWN = {"colour", "colour_known"} | {f"mag_{kind}{end}" for kind in KINDS for end in ("", "_error")}
 
 
 def own_colours(sources: QTable, reference: QTable | None, calibration: Calibration, year: float | None) -> Floats:
@@ -60,6 +62,7 @@ def add_magnitudes(sources: QTable, seconds: float, calibration: Calibration, co
             value, noise = magnitudes(flux / seconds, error / seconds, zero_point)
             table[f"mag_{kind}"] = value * u.mag
             table[f"mag_{kind}_error"] = noise * u.mag
+    describe(table, [name for name in table.colnames if name in OWN])
     return table
 
 

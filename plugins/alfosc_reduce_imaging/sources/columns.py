@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from astropy.table import QTable
 
 DESCRIPTIONS: dict[str, tuple[str, str]] = {
@@ -30,13 +32,21 @@ DESCRIPTIONS: dict[str, tuple[str, str]] = {
     "significance": ("stat.snr;stat.max", "height on the image smoothed with the width of a star, sigma"),
     "snr": ("stat.snr", "flux_aper over its error"),
     "flux_iso": ("phot.flux", "light of the source's own pixels"),
-    "flux_auto": ("phot.flux", "light within 2.5 Kron radii"),
+    "flux_auto": ("phot.flux", "light within 2.5 Kron radii: of a star some 2 per cent less than its total light"),
     "kron_radius": ("phys.angSize;stat.mean", "Kron radius in units of a"),
     "flux_aper": (
         "phot.flux;meta.main",
         "total light of a star: aperture of meta APMAIN, corrected for what is outside",
     ),
     "flux_psf": ("phot.flux", "total light of a star: fit of the point spread function"),
+    "mag_aper": ("phot.mag;meta.main", "magnitude of flux_aper, the total light of a star"),
+    "mag_auto": (
+        "phot.mag",
+        "magnitude of flux_auto, for galaxies: of a star some 0.02 mag fainter than mag_aper and mag_psf",
+    ),
+    "mag_psf": ("phot.mag", "magnitude of flux_psf, the total light of a star"),
+    "colour": ("phot.color", "colour with which the colour term was applied"),
+    "colour_known": ("meta.code", "whether the catalogue knows that colour; else it is that of the typical star"),
     "x_psf": ("pos.cartesian.x;instr.det", "centre of the fit of the point spread function, column"),
     "y_psf": ("pos.cartesian.y;instr.det", "centre of the fit of the point spread function, row"),
     "x_psf_error": ("stat.error;pos.cartesian.x", "error of x_psf"),
@@ -50,10 +60,10 @@ DESCRIPTIONS: dict[str, tuple[str, str]] = {
 """UCD (IVOA, UCD1+ 1.5) and description of each column; errors of fluxes and numbered apertures follow from them."""
 
 
-def describe(table: QTable) -> None:
-    """Give the columns of `table` their descriptions and UCDs, and keep the latter in ``meta["UCD"]`` as well."""
-    words = {}
-    for name in table.colnames:
+def describe(table: QTable, names: Iterable[str] | None = None) -> None:
+    """Give columns of `table` (all, or those named) their descriptions and UCDs, and keep these in ``meta["UCD"]``."""
+    words = dict(table.meta.get("UCD", {}))
+    for name in table.colnames if names is None else names:
         ucd, text = description_of(name)
         table[name].info.description = text
         table[name].info.meta = {"ucd": ucd}

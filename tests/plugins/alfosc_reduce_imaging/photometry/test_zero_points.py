@@ -86,6 +86,18 @@ def test_magnitudes_are_those_of_the_catalogue(field: Make) -> None:
     assert row["mag_psf"].value == pytest.approx(expected)
 
 
+def test_columns_say_which_magnitudes_are_total(field: Make) -> None:
+    true = field(seed=8)
+    true.sources["mag_V"] = np.ones(80) * u.mag
+    true.sources["mag_V"].info.description = "of another program"
+    table = measured(true).sources
+    for name in ("mag_aper", "mag_psf"):
+        assert "total light" in table[name].info.description
+    assert "0.02 mag fainter" in table["mag_auto"].info.description
+    assert table.meta["UCD"]["mag_psf_error"] == "stat.error;phot.mag"
+    assert table["mag_V"].info.description == "of another program"
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.002, 0.1])
 def test_a_colour_term_that_nothing_constrains_is_refused(field: Make, spread: float, caplog: Any) -> None:
     true = field(seed=4, colours=(0.6, 0.6 + spread))
