@@ -102,6 +102,8 @@ def protect(product: Any) -> None:
 
 def _members(product: Any) -> Iterable[Any]:
     bases = {base.__name__ for base in type(product).__mro__}
+    if "Header" in bases:
+        return ()  # of FITS: no arrays, and to ask for all values would parse them all
     if isinstance(product, Mapping):
         return product.values()
     if isinstance(product, (list, tuple)):

@@ -123,11 +123,13 @@ def load(path: str | Path, *, memmap: bool = False) -> Any:
     DataError
         If the file is missing, damaged, or no product of this package.
     """
-    kind = type_of_file(path)
     try:
         with _opened(path, memmap=memmap) as hdus:
-            return _from_hdus(kind, hdus, copy=not memmap)
+            if not (kind := hdus[0].header.get(KEYWORD)):
+                raise _no_product(path)
+            return _from_hdus(str(kind), hdus, copy=not memmap)
     except (OSError, TypeError, ValueError, KeyError, EOFError, UserWarning) as error:
+        type_of_file(path)  # says so if there is no FITS file at all
         raise DataError(f"{path}: damaged product ({error}); remove it and run again") from error
 
 
@@ -135,8 +137,12 @@ def type_of_file(path: str | Path) -> str:
     """Return the product type that a file declares; raises `DataError` if it declares none."""
     kind = header_of_file(path).get(KEYWORD)
     if not kind:
-        raise DataError(f"{path}: a FITS file, but no product of this package (no {KEYWORD} keyword)")
+        raise _no_product(path)
     return str(kind)
+
+
+def _no_product(path: str | Path) -> DataError:
+    return DataError(f"{path}: a FITS file, but no product of this package (no {KEYWORD} keyword)")
 
 
 def header_of_file(path: str | Path) -> fits.Header:

@@ -49,7 +49,7 @@ def hdus_to_image(hdus: fits.HDUList, *, copy: bool) -> CCDData:
 
     kinds = {"VAR": VarianceUncertainty, "STD": StdDevUncertainty, "IVAR": InverseVariance}
     names = {hdu.name for hdu in hdus}
-    header = hdus["SCI"].header.copy()
+    header = hdus["SCI"].header
     unit = header.get("BUNIT", "adu")
     found = next((name for name in kinds if name in names), None)
     flags = _plane(hdus["FLAGS"].data, copy) if "FLAGS" in names else None

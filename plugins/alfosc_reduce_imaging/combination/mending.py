@@ -29,22 +29,44 @@ def mended(values: NDArray[np.float32], flags: NDArray[np.int16]) -> NDArray[np.
         Of the same shape.
     """
     bad = mask_of(flags & np.int16(~int(Flag.SATURATED)))
-    y, x = np.nonzero(bad)
-    if not len(y):
+    if not bad.any():
         return values
+    filled = values.copy()
+    near = _near(~bad)
+    lonely = bad & ~near
+    if lonely.any():
+        good = np.flatnonzero(~bad)[:: max(1, bad.size // 20000)]
+        filled[lonely] = np.float32(np.median(values.ravel()[good])) if len(good) else np.float32(0)
+    y, x = np.nonzero(bad & near)
+    filled[y, x] = _means(values, bad, y, x)
+    return filled
+
+
+def _near(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return true up to two pixels along either axis from what is good."""
+    from scipy.ndimage import maximum_filter1d
+
+    wide = good.view(np.uint8)
+    for axis in (0, 1):
+        wide = maximum_filter1d(wide, 2 * _REACH + 1, axis=axis, mode="constant")
+    return wide.view(np.bool_)
+
+
+def _means(
+    values: NDArray[np.float32], bad: NDArray[np.bool_], y: NDArray[np.intp], x: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return the mean of the good values around some pixels, near ones first."""
     known = np.pad(np.where(bad, np.float32(0), values), _REACH)
     there = np.pad((~bad).astype(np.float32), _REACH)
     total, weight = np.zeros(len(y), np.float32), np.zeros(len(y), np.float32)
+    first = y * known.shape[1] + x
     for dy in range(2 * _REACH + 1):
         for dx in range(2 * _REACH + 1):
-            near = np.float32(np.exp(-0.5 * ((dy - _REACH) ** 2 + (dx - _REACH) ** 2)))
-            total += near * known[y + dy, x + dx]
-            weight += near * there[y + dy, x + dx]
-    filled = values.copy()
-    lonely = weight <= 0
-    common = float(np.median(values[~bad][:: max(1, bad.size // 20000)])) if not bad.all() else 0.0
-    filled[y, x] = np.where(lonely, np.float32(common), total / np.where(lonely, np.float32(1), weight))
-    return filled
+            share = np.float32(np.exp(-0.5 * ((dy - _REACH) ** 2 + (dx - _REACH) ** 2)))
+            place = first + (dy * known.shape[1] + dx)
+            total += share * known.ravel()[place]
+            weight += share * there.ravel()[place]
+    return np.asarray(total / weight)
 
 
 def widened(flags: NDArray[np.int16], flag: int) -> NDArray[np.int16]:
