@@ -4,7 +4,7 @@
 
 prints for each seeing: seeing over truth, bias and pulls of total fluxes (aperture and point spread function) by signal
 to noise, spurious sources, pulls of forced photometry on empty sky, and the seconds of CPU of find_stars,
-measure_sources and force_photometry on one core; and, for comparison, of photutils' SourceCatalog with Kron fluxes.
+measure_sources and force_photometry on one core. `sources_beside_photutils.py` puts the pieces beside photutils.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from scenes import READ_NOISE, SHAPE, SKY, add_stars, fluxes
 from scipy.spatial import KDTree
 
 from alfosc_reduce import get_step
 from alfosc_reduce.images import make_image
 
-SHAPE, SKY, READ_NOISE = (2102, 2148), 300.0, 6.0
-BETA, OVER = 3.0, 3
 RANGES = ((10, 30), (30, 100), (100, 1000))
 
 
@@ -34,30 +33,15 @@ class Stars:
     image: Any
 
 
-def moffat(dx: float, dy: float, fwhm: float, half: int) -> np.ndarray:
-    side = 2 * half + 1
-    fine = (np.arange(side * OVER) + 0.5) / OVER - 0.5 - half
-    core = (fwhm / 2) ** 2 / (2 ** (1 / BETA) - 1)
-    light = (1 + ((fine - dx) ** 2 + (fine[:, None] - dy) ** 2) / core) ** -BETA * (BETA - 1) / (np.pi * core)
-    return light.reshape(side, OVER, side, OVER).mean((1, 3))
-
-
 def field(fwhm: float, number: int, seed: int) -> Stars:
     """Return isolated stars on a grid, brighter ones less common; 6 per cent wider in the corners."""
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(number)))
     grid = np.meshgrid((np.arange(side) + 0.5) * SHAPE[1] / side, (np.arange(side) + 0.5) * SHAPE[0] / side)
     x, y = (one.ravel()[:number] + rng.uniform(-6, 6, number) for one in grid)
-    flux = 1500 * (1 - rng.uniform(size=number) * (1 - (3e5 / 1500) ** -0.6)) ** (-1 / 0.6)
+    flux = fluxes(rng, number, 1500)
     light = np.full(SHAPE, SKY)
-    for i in range(number):
-        r2 = (2 * x[i] / SHAPE[1] - 1) ** 2 + (2 * y[i] / SHAPE[0] - 1) ** 2
-        half = int(np.clip(8 * fwhm * (flux[i] / 1e4) ** 0.25, 5 * fwhm, 20 * fwhm))
-        ix, iy = round(x[i]), round(y[i])
-        stamp = flux[i] * moffat(x[i] - ix, y[i] - iy, fwhm * (1 + 0.03 * r2), half)
-        top, left = max(0, half - iy), max(0, half - ix)
-        target = light[max(0, iy - half) : iy + half + 1, max(0, ix - half) : ix + half + 1]
-        target += stamp[top : top + target.shape[0], left : left + target.shape[1]]
+    add_stars(light, x, y, flux, fwhm)
     data = rng.poisson(light) + rng.normal(0, READ_NOISE, SHAPE)
     header = fits.Header({"EXPTIME": 100.0, "PIXSCALE": 0.2138, "FILENAME": "field.fits"})
     variance = np.maximum(data, 0) + READ_NOISE**2
@@ -83,20 +67,6 @@ def judge(stars: Stars, sources: Any) -> dict[tuple[str, int], tuple[np.ndarray,
             found[kind, i] = (flux[use] / truth[use] - 1, (flux - truth)[use] / error[use])
     found["spurious", 0] = (np.count_nonzero(distance > 3) * np.ones(1), np.zeros(1))
     return found
-
-
-def photutils_seconds(image: Any) -> float:
-    """Return what photutils takes for background, segments without deblending, and Kron fluxes."""
-    from photutils.background import Background2D
-    from photutils.segmentation import SourceCatalog, detect_sources
-
-    start = time.process_time()
-    sky = Background2D(np.asarray(image.data), 64)
-    light = np.asarray(image.data) - sky.background
-    segments = detect_sources(light, 1.5 * sky.background_rms, 5)
-    catalogue = SourceCatalog(light, segments, error=np.sqrt(np.asarray(image.uncertainty.array)))
-    catalogue.to_table(columns=["label", "x_centroid", "y_centroid", "kron_flux", "kron_flux_err"])
-    return time.process_time() - start
 
 
 def report(fwhm: float, number: int) -> None:
@@ -137,7 +107,6 @@ def main() -> None:
     arguments = parser.parse_args()
     for fwhm in arguments.seeing:
         report(fwhm, arguments.fields)
-    print(f"photutils on such a field: {photutils_seconds(field(4.5, 900, 0).image):.2f} seconds")
 
 
 if __name__ == "__main__":

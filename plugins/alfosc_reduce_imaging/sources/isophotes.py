@@ -69,36 +69,23 @@ def isophotes(
     number
         Of sources.
     """
-    y, x = np.nonzero(labels)
-    own = labels[y, x] - 1
-    value = light[y, x].astype(np.float64)
-    positive = np.maximum(value, 0)
+    from photutils.segmentation import SegmentationImage, SourceCatalog
 
-    def total(weights: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(own, weights, minlength=number).astype(np.float64)
-
-    area = np.bincount(own, minlength=number)
-    flux, weight = total(value), np.maximum(total(positive), 1e-30)
-    cx, cy = total(positive * x) / weight, total(positive * y) / weight
-    dx, dy = x - cx[own], y - cy[own]
-    moments = [total(positive * product) / weight for product in (dx * dx, dx * dy, dy * dy)]
+    if number == 0:
+        whole, real = np.zeros(0, np.int64), np.zeros(0)
+        return Isophotes(*5 * (whole,), *8 * (real,))
+    found = SourceCatalog(light, SegmentationImage(labels), error=np.sqrt(sky))
+    xmin, xmax, ymin, ymax = (np.asarray(getattr(found, f"bbox_{end}")) for end in ("xmin", "xmax", "ymin", "ymax"))
+    # Where no light is positive, as in unusable pixels, there is no centre but that of the pixels.
+    x, y = (
+        np.where(np.isfinite(centre), centre, (first + last) / 2)
+        for centre, first, last in ((found.x_centroid, xmin, xmax), (found.y_centroid, ymin, ymax))
+    )
+    spread = np.asarray(found.covariance.value)
+    spread = np.where(np.isfinite(spread), spread, _PIXEL * np.eye(2))
+    flux = np.asarray(found.segment_flux, np.float64)
     return Isophotes(
-        area, *_extent(own, x, number), *_extent(own, y, number), flux,
-        total(sky[y, x]) + photon * np.maximum(flux, 0), _largest(own, value, number), cx, cy,
-        np.maximum(moments[0], _PIXEL), moments[1], np.maximum(moments[2], _PIXEL),
+        np.asarray(found.area.value, np.int64), xmin, xmax, ymin, ymax, flux,
+        np.square(found.segment_flux_err, dtype=np.float64) + photon * np.maximum(flux, 0),
+        np.asarray(found.max_value, np.float64), x, y, spread[:, 0, 0], spread[:, 0, 1], spread[:, 1, 1],
     )  # fmt: skip
-
-
-def _extent(
-    own: NDArray[np.int32], place: NDArray[np.int64], number: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    first, last = np.full(number, np.iinfo(np.int64).max), np.full(number, -1)
-    np.minimum.at(first, own, place)
-    np.maximum.at(last, own, place)
-    return first, last
-
-
-def _largest(own: NDArray[np.int32], value: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-    largest = np.full(number, -np.inf)
-    np.maximum.at(largest, own, value)
-    return largest

@@ -179,6 +179,14 @@ def test_a_star_whose_centre_lies_beyond_the_last_row_is_no_obstacle(sky_field: 
     assert len(measured(field).sources) > 30
 
 
+def test_bright_bad_pixels_do_not_make_errors_of_bright_stars_small(sky_field: Any) -> None:
+    field = sky_field(shape=(400, 400), number=36, flux=(5e4, 1e5), seed=4)
+    bad = np.random.default_rng(2).uniform(size=field.data.shape) < 0.02
+    spoilt = replace(field, data=np.where(bad, 5000, field.data), variance=np.where(bad, 5000, field.variance))
+    sources = measured(spoilt, flags=np.where(bad, int(Flag.BAD_PIXEL), 0)).sources
+    assert sources.meta["PHOTON"] == pytest.approx(1, abs=0.05)
+
+
 def test_the_map_has_the_numbers_of_the_table(fields: Any, sky_field: Any) -> None:
     image = sky_field(number=30).image()
     sources, segmentation = MeasureSources()(image)

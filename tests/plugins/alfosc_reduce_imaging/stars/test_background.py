@@ -40,6 +40,37 @@ def test_a_gradient_is_followed_to_the_corners(slope: float) -> None:
     assert abs(np.mean(level - truth)) / 15 < 0.02
 
 
+@pytest.mark.parametrize("number", [150, 700])
+def test_it_agrees_with_photutils_or_is_better(sky_field: Any, number: int) -> None:
+    from photutils.background import Background2D
+
+    field = sky_field(shape=(640, 640), number=number, grid=False, flux=(500, 1e5), seed=7)
+    ours, rms = background(field.data, everywhere(field.data))
+    theirs = Background2D(field.data, 64)
+    off, other = ((level - field.sky) / field.noise for level in (ours, theirs.background))
+    assert np.sqrt(np.mean(off**2)) < np.sqrt(np.mean(other**2)) + 0.002
+    assert np.std(off - other) < 0.06
+    assert abs(np.mean(rms) / field.noise - 1) < 0.01
+
+
+@pytest.mark.parametrize(("number", "share"), [(800, 0.5), (1200, 0.75)])
+def test_crowded_stars_lift_it_less_than_they_do_with_clipping_alone(sky_field: Any, number: int, share: float) -> None:
+    from photutils.background import Background2D
+
+    field = sky_field(shape=(640, 640), number=number, grid=False, flux=(1000, 1e5), seed=8)
+    level, rms = background(field.data, everywhere(field.data))
+    clipped = Background2D(field.data, 64).background
+    assert abs(np.mean(level) - field.sky) < share * abs(np.mean(clipped) - field.sky)
+    assert abs(np.mean(rms) / field.noise - 1) < 0.02
+
+
+def test_a_field_without_any_sky_keeps_a_scatter(sky_field: Any) -> None:
+    field = sky_field(shape=(200, 200), number=400, grid=False, flux=(2e4, 2e5), seed=9)
+    level, rms = background(field.data, everywhere(field.data))
+    assert (rms > 0).all()
+    assert (level > field.sky - field.noise).all()
+
+
 def test_a_large_galaxy_is_not_background() -> None:
     y, x = np.mgrid[:800, :800]
     galaxy = 3000 * np.exp(-np.hypot(x - 400, y - 380) / 18)
@@ -105,3 +136,10 @@ def test_the_surface_goes_through_the_cells() -> None:
     between = (image[4::10, 4::10] + image[5::10, 5::10] + image[4::10, 5::10] + image[5::10, 4::10]) / 4
     assert np.allclose(between, cells, atol=0.05)
     assert np.array_equal(median_around(cells, 0), cells)
+
+
+def test_a_sky_of_which_a_corner_is_known_ends() -> None:
+    """Gaps far from all that is known once were waited for without end."""
+    cells = np.full((40, 40), np.nan, np.float32)
+    cells[0, 0] = 7
+    np.testing.assert_allclose(fill_cells(cells), 7, rtol=1e-5)
