@@ -29,9 +29,16 @@ SPAN = 0.15
 """Least range of the lines for a slope, relative to their mean wavelength."""
 UNIT = 1000.0
 CONTRADICTION = 0.05
-"""Scatter in pixels beyond their errors with which lines contradict each other, and say nothing."""
-GAIN = 4.0
-"""By how much a further term must lower the sum of squared pulls of lines that it did not know."""
+"""Scatter in pixels beyond their errors with which lines contradict each other, and say nothing, if it is real: faint
+lines scatter by more without meaning it."""
+PROVEN = 1.0
+"""By how many standard deviations of their chi squared residuals must exceed their errors to prove a scatter."""
+GAIN = 9.0
+"""By how much a further term must lower the sum of squared pulls of lines that it did not know: three standard errors.
+
+With two, one exposure in thirty whose lines lay where the arc put them was moved, by up to 0.09 pixels."""
+MEANT = 3.0
+"""A shift larger than so many of its errors that is not applied (one system of lines only) is not called agreement."""
 TILTED = (3.0, 0.01)
 """A tilt is taken that is larger than so many of its errors, and known to so many pixels."""
 
@@ -61,6 +68,8 @@ class Drift:
         How much further to the red the last row lies than the middle of the slit, in pixels, and its standard error.
     slit
         The middle row, and how many rows further the last one is.
+    contradiction
+        Least scatter, as `scatter`, that the residuals prove.
     """
 
     coefficients: NDArray[np.float64]
@@ -73,6 +82,7 @@ class Drift:
     tilt: float = 0.0
     tilt_error: float = 0.0
     slit: tuple[float, float] = (0.0, 1.0)
+    contradiction: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -117,7 +127,8 @@ def fit_drift(offsets: Offsets, known: NDArray[np.float64]) -> Drift:
     fits = [_fitted(offsets, error, usable, reference, terms) for terms in (1, 2)]
     sure = [fit for fit in fits if fit is not None and _is_sure(fit, wave[usable])]
     unused = np.zeros(len(wave), bool)
-    best = Drift(np.zeros(0), np.zeros((0, 0)), reference, 0.0, unused, offsets.offset, agrees=bool(sure))
+    agrees = any(abs(fit.coefficients[0]) < MEANT * np.sqrt(fit.covariance[0, 0]) for fit in sure)
+    best = Drift(np.zeros(0), np.zeros((0, 0)), reference, 0.0, unused, offsets.offset, agrees=agrees)
     for drift in sure:
         if _surprise(drift, error) < _surprise(best, error) - GAIN:
             best = drift
@@ -140,7 +151,7 @@ def _with_tilt(drift: Drift, offsets: Offsets, usable: NDArray[np.bool_]) -> Dri
 
 def _is_sure(fit: Drift, wave: NDArray[np.float64]) -> bool:
     known = np.all(fit.error(np.array([wave.min(), wave.max()])) < ENOUGH)
-    return bool(known) and fit.scatter <= CONTRADICTION
+    return bool(known) and fit.contradiction <= CONTRADICTION
 
 
 def _surprise(drift: Drift, error: NDArray[np.float64]) -> float:
@@ -165,7 +176,9 @@ def _fitted(
         mine = offsets.name == name
         without, _ = _solved(design, offsets.offset, total, used & ~mine)
         left_out[mine] = offsets.offset[mine] - design[mine] @ without
-    return Drift(solved, covariance, reference, scatter, used, left_out)
+    mine = used & band
+    least = _scatter((offsets.offset - design @ solved)[mine], error[mine], terms, PROVEN)
+    return Drift(solved, covariance, reference, scatter, used, left_out, contradiction=least)
 
 
 def _basis(wave: NDArray[np.float64], reference: float, terms: int) -> NDArray[np.float64]:
@@ -195,12 +208,16 @@ def _robust(
     return solved, covariance, scatter, used
 
 
-def _scatter(residual: NDArray[np.float64], error: NDArray[np.float64], terms: int) -> float:
-    """Return the additional scatter with which residuals are as large as they should be, in pixels."""
+def _scatter(residual: NDArray[np.float64], error: NDArray[np.float64], terms: int, doubt: float = 0.0) -> float:
+    """Return the additional scatter with which residuals are as large as they should be, in pixels.
+
+    With `doubt`, as large as they may be by so many standard deviations of chi squared.
+    """
     freedom = max(len(residual) - terms, 1)
+    limit = freedom + doubt * np.sqrt(2 * freedom)
     trial = np.linspace(0, 0.3, 301)
     chi = np.sum(np.square(residual) / (np.square(error) + np.square(trial)[:, None]), axis=1)
-    return float(trial[np.argmax(chi <= freedom)]) if np.any(chi <= freedom) else float(trial[-1])
+    return float(trial[np.argmax(chi <= limit)]) if np.any(chi <= limit) else float(trial[-1])
 
 
 def _solved(
