@@ -1,31 +1,33 @@
 """How surely arcs are identified: the real arcs of eleven grisms, as they are, perturbed, and under false names.
 
-    python benchmarks/arc_identification.py FOLDER_OF_OBSERVATIONS [TRIALS]
+    python benchmarks/arc_identification.py FOLDER_OF_OBSERVATIONS [TRIALS [SEED]]
 
 prints one row a grism: the plain arc against its own wavelengths (pixels), then for each perturbation how many of the
-trials were solved / refused / solved wrongly, then how many arcs under the name of another grism, or mirrored, were
-refused, and last arcs simulated for the grisms that were never measured, with dispersions other than the table's.
+trials were solved / refused / solved wrongly. Then what of each arc one lamp alone shows, and how many arcs that must
+not be solved were refused: under the name of another grism, mirrored, with their lines in other places. Last arcs
+simulated for the grisms that were never measured, with dispersions other than the table's.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from alfosc_reduce_longslit.identification.arc import identify_arc
-from alfosc_reduce_longslit.lines.finding import background, find_lines
 from alfosc_reduce_longslit.lines.profile import LineProfile
+from arc_changes import CHANGES, FLIPPED, Arc, changed, header_of, of_one_lamp, read, scrambled
 from astropy.io import fits
+from measures import Measure
 
 from alfosc_reduce import DataError, get_instrument
 from alfosc_reduce.instrument import Disperser
 
 GRISMS = (3, 4, 5, 7, 8, 10, 11, 17, 18, 19, 20)
-CHANGES = ("shifted", "half missing", "half false", "noisy", "binned 2", "binned 4", "window", "flipped")
-LAMPS = "He+Ne+Ar"
 NOMINAL = (6, 12, 14, 15, 16)
+FEWEST = 8
+"""Lines of one lamp; with fewer it is right to refuse."""
 
 
 class Uncertain(type(get_instrument("alfosc"))):  # type: ignore[misc]
@@ -44,55 +46,6 @@ class Uncertain(type(get_instrument("alfosc"))):  # type: ignore[misc]
         return Disperser(known.name, known.dispersion, known.wavelengths, None, tuple(scale), known.centre)
 
 
-@dataclass
-class Arc:
-    flux: np.ndarray
-    wave: np.ndarray
-    x: np.ndarray
-    step: float
-
-
-def read(folder: Path, grism: int) -> Arc:
-    with fits.open(folder / "arcs-alfosc" / f"not_alfosc_grism{grism}.fits") as units:
-        wave, flux = (np.array(units[1].data[name], float).ravel() for name in ("wave", "flux"))
-        step = float(units[1].header["BINSPEC"])
-    x = (np.arange(len(wave)) - (len(wave) - 1) / 2) * step
-    return Arc(np.nan_to_num(flux), wave, x, step)
-
-
-def changed(arc: Arc, change: str, rng: np.random.Generator) -> Arc:
-    lines = find_lines(arc.flux)
-    floor, flux, pixel = background(arc.flux, lines.fwhm), arc.flux.copy(), np.arange(len(arc.flux))
-    part, binning = slice(None), 1
-    if change == "half missing":
-        for line in rng.permutation(len(lines))[: len(lines) // 2]:
-            near = np.abs(pixel - lines.x[line]) < 1.2 * lines.fwhm
-            flux[near] = np.minimum(flux, floor)[near]
-    elif change == "half false":
-        profile = LineProfile(lines.fwhm, 0.4)
-        for place in rng.uniform(50, len(flux) - 20, len(lines) // 2):
-            flux += rng.choice(lines.height) * lines.fwhm * profile(pixel - place)
-    elif change == "noisy":
-        quiet = np.abs(flux - floor) < np.percentile(np.abs(flux - floor), 60)
-        flux += rng.normal(0, 2 * np.std(np.diff(flux[quiet])), len(flux))
-    elif change.startswith("binned"):
-        binning = min(int(change[-1]), int(4 / arc.step))
-    elif change == "window":
-        first = int(rng.uniform(0.1, 0.4) * len(flux))
-        part = slice(first, first + int(0.55 * len(flux)))
-    length = len(flux) // binning * binning
-    rows = [v[:length].reshape(-1, binning).mean(axis=1)[part] for v in (flux, arc.wave, arc.x)]
-    return Arc(rows[0], rows[1], rows[2], arc.step * binning)
-
-
-def header_of(arc: Arc, grism: int, shift: float = 0.0, sign: float = 1.0) -> fits.Header:
-    header = fits.Header()
-    header.update({"GRISM": f"Grism_#{grism}", "LAMP": LAMPS, "OBJECT": f"arc {grism}"})
-    centre = get_instrument("alfosc").disperser(header).centre
-    header.update({"DISPPIX0": centre + sign * (arc.x[0] + shift), "DISPSTEP": sign * arc.step})
-    return header
-
-
 def verdict(arc: Arc, header: fits.Header, instrument: object) -> tuple[str, float, float]:
     """Return solved, refused or wrong, the rms against the arc's own wavelengths in pixels, and the margin."""
     try:
@@ -103,6 +56,65 @@ def verdict(arc: Arc, header: fits.Header, instrument: object) -> tuple[str, flo
     off = (found.wavelength(x) - np.interp(x, pixel, arc.wave)) / np.interp(x, pixel, np.gradient(arc.wave))
     right = np.percentile(np.abs(off), 75) < max(1.0, 0.5 * found.found.fwhm)
     return ("solved" if right else "wrong"), float(np.sqrt(np.mean(off**2))), found.match.margin
+
+
+def perturbed(folder: Path, trials: int, rng: np.random.Generator) -> dict[str, Counter[str]]:
+    """Print one row a grism, and return the verdicts on each change."""
+    total: dict[str, Counter[str]] = {change: Counter() for change in CHANGES}
+    print(f"{'grism':>5} {'rms px':>7} {'margin':>7}  " + "  ".join(f"{change:>15}" for change in CHANGES))
+    for grism in GRISMS:
+        arc = read(folder, grism)
+        _, rms, margin = verdict(arc, header_of(arc, grism), get_instrument("alfosc"))
+        cells = []
+        for change in CHANGES:
+            words = Counter(trial(arc, grism, change, rng) for _ in range(trials))
+            total[change] += words
+            cells.append(row_of(words))
+        print(f"{grism:>5} {rms:>7.2f} {margin:>7.0f}  " + "  ".join(f"{cell:>15}" for cell in cells), flush=True)
+    print(f"{'all':>5} {'':>7} {'':>7}  " + "  ".join(f"{row_of(total[change]):>15}" for change in CHANGES))
+    return total
+
+
+def trial(arc: Arc, grism: int, change: str, rng: np.random.Generator) -> str:
+    arc = changed(arc, change, rng)
+    header = header_of(arc, grism, rng.uniform(-150, 150), -1.0 if change in FLIPPED else 1.0)
+    return verdict(arc, header, Uncertain(rng))[0]
+
+
+def row_of(words: Counter[str]) -> str:
+    return "/".join(str(words[word]) for word in ("solved", "refused", "wrong"))
+
+
+def one_lamp(folder: Path, trials: int, rng: np.random.Generator) -> Counter[str]:
+    """Print what one lamp alone shows of each arc, and return the verdicts on those with enough lines."""
+    total: Counter[str] = Counter()
+    for grism in GRISMS:
+        whole, cells = read(folder, grism), []
+        for lamp in ("He", "Ne", "Ar"):
+            arc, lines = of_one_lamp(whole, lamp)
+            words = Counter(
+                verdict(arc, header_of(arc, grism, rng.uniform(-150, 150), lamps=lamp), Uncertain(rng))[0]
+                for _ in range(trials)
+            )
+            total += words if lines >= FEWEST else Counter({"wrong": words["wrong"]})
+            cells.append(f"{lamp} {lines:>2} lines {row_of(words)}" + (" (too few)" if lines < FEWEST else ""))
+        print(f"{grism:>5} alone  " + "".join(f"{cell:<32}" for cell in cells), flush=True)
+    return total
+
+
+def deceived(folder: Path, rng: np.random.Generator) -> Counter[str]:
+    """Return the verdicts on arcs that must be refused."""
+    arcs = {grism: read(folder, grism) for grism in GRISMS}
+    words: Counter[str] = Counter()
+    for taken, arc in arcs.items():
+        for claimed in GRISMS:
+            here = Arc(arc.flux[::-1], arc.wave, arc.x, arc.step) if taken == claimed else arc
+            for change in ("shifted", rng.choice(["half missing", "half false", "window", "binned 2"])):
+                header = header_of(here, claimed, rng.uniform(-150, 150), rng.choice([-1.0, 1.0]))
+                words[verdict(changed(here, change, rng), header, Uncertain(rng))[0]] += 1
+        for _ in range(5):
+            words[verdict(scrambled(arc, rng), header_of(arc, taken), Uncertain(rng))[0]] += 1
+    return words
 
 
 def nominal(grism: int, off: float, gases: list[str], rng: np.random.Generator) -> tuple[Arc, fits.Header]:
@@ -137,37 +149,24 @@ def never_measured(trials: int, rng: np.random.Generator) -> None:
         print(f"never measured, dispersion off by {off:.0%}: {counts}", flush=True)
 
 
-def main(folder: Path, trials: int) -> None:
-    rng = np.random.default_rng(2020)
-    instrument = get_instrument("alfosc")
-    total = {"solved": 0, "refused": 0, "wrong": 0}
-    print(f"{'grism':>5} {'rms px':>7} {'margin':>7}  " + "  ".join(f"{change:>12}" for change in CHANGES))
-    for grism in GRISMS:
-        arc = read(folder, grism)
-        _, rms, margin = verdict(arc, header_of(arc, grism), instrument)
-        cells = []
-        for change in CHANGES:
-            count = dict.fromkeys(total, 0)
-            for _ in range(trials):
-                trial = changed(arc, change, rng)
-                sign = -1.0 if change == "flipped" else 1.0
-                header = header_of(trial, grism, rng.uniform(-150, 150), sign)
-                count[verdict(trial, header, Uncertain(rng))[0]] += 1
-            total = {key: total[key] + count[key] for key in total}
-            cells.append("/".join(str(value) for value in count.values()))
-        print(f"{grism:>5} {rms:>7.2f} {margin:>7.0f}  " + "  ".join(f"{cell:>12}" for cell in cells), flush=True)
-    print("perturbed: " + ", ".join(f"{value} {key}" for key, value in total.items()))
-    false = [
-        verdict(Arc(arc.flux[::-1] if a == b else arc.flux, arc.wave, arc.x, arc.step), header_of(arc, b), instrument)[
-            0
-        ]
-        for a in GRISMS
-        for arc in (read(folder, a),)
-        for b in GRISMS
-    ]
-    print(f"under a false name or mirrored: {false.count('refused')} of {len(false)} refused")
+def main(folder: Path, trials: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    total = perturbed(folder, trials, rng)
+    alone = one_lamp(folder, trials, rng)
+    refused = deceived(folder, rng)
     never_measured(max(trials // 3, 1), rng)
+    single = Counter[str]()
+    for change in CHANGES:
+        single += total[change] if not change.startswith("all") else Counter()
+    every = sum(total.values(), Counter(alone))
+    print(
+        Measure("solved of arcs perturbed in one way", single["solved"] / single.total(), 0.99, 1),
+        Measure("solved of arcs of one lamp with 8 lines or more", alone["solved"] / alone.total(), 0.99, 1),
+        Measure(f"solved wrongly, of {every.total()} perturbed arcs", every["wrong"], 0, 0),
+        Measure(f"solved, of {refused.total()} arcs that must be refused", refused.total() - refused["refused"], 0, 0),
+        sep="\n",
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    main(Path(sys.argv[1]), *(int(word) for word in (sys.argv[2:] + ["3", "2020"][len(sys.argv) - 2 :])))

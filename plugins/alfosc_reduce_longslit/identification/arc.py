@@ -15,9 +15,11 @@ from alfosc_reduce_longslit.identification.expectation import (
     known_lines,
     lamps_of,
 )
-from alfosc_reduce_longslit.identification.identification import UNIT, Expectation, Identification, Pattern, identify
+from alfosc_reduce_longslit.identification.identification import identify
+from alfosc_reduce_longslit.identification.pattern import UNIT, Expectation, Identification, Pattern
+from alfosc_reduce_longslit.identification.score import gas_of
 from alfosc_reduce_longslit.lines.finding import FoundLines, find_lines
-from alfosc_reduce_longslit.lines.groups import KnownLines
+from alfosc_reduce_longslit.lines.groups import KnownLines, joined, merge_close
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +30,16 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
-LEAST_SCORE = 9.0
-LEAST_MARGIN = 8.0
+LEAST_SCORE = 17.0
+LEAST_MARGIN = 6.0
 STERN_SCORE, STERN_MARGIN, STERN_SHARE, STERN_LIGHT = 25.0, 20.0, 0.7, 0.93
 """What is asked where the scale was never measured and may lie beyond what is searched: also that so many of the lines
 found, and so much of their light, are identified. A scale that is right in part only passes for right else."""
 SURE = 40.0
 """Odds (logarithm) at which no other guess of the lamps' brightness is tried."""
 FEWEST = 8
+CLOSE = 0.5
+"""Lines closer than this share of the line width are looked for as one."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,10 @@ class IdentifiedArc:
         The lines found.
     known
         The lines of the lamps.
+    lines
+        The same, but those too close to be told apart merged.
     match
-        The identification, its indices into `found` and `known`.
+        The identification, its indices into `found` and `lines`.
     title
         What a person calls the arc.
     """
@@ -59,6 +65,7 @@ class IdentifiedArc:
     axis: Axis
     found: FoundLines
     known: KnownLines
+    lines: KnownLines
     match: Identification
     title: str = ""
 
@@ -105,21 +112,23 @@ def identify_arc(
     limits = (axis.start, axis.start + axis.step * len(spectrum))
     title = f"{_name(header)}, {header.get('LAMP', '')} through {disperser.name}"
     expectation = expectation_of(disperser, axis)
-    match, known = _best_match(found, axis, catalogues, limits, expectation)
+    match, known, lines = _best_match(found, axis, catalogues, limits, expectation)
     if not is_certain(match, None if expectation.measured else len(found)):
-        doubtful = IdentifiedArc(axis, found, known, match, title)
+        doubtful = IdentifiedArc(axis, found, known, lines, match, title)
         raise DataError(_doubt(match, header, disperser.name, len(found)), _evidence(spectrum, doubtful, expectation))
-    return IdentifiedArc(axis, found, known, match, title)
+    return IdentifiedArc(axis, found, known, lines, match, title)
 
 
 def _best_match(
     found: FoundLines, axis: Axis, catalogues: list[KnownLines], limits: tuple[float, float], expectation: Expectation
-) -> tuple[Identification, KnownLines]:
-    """Return the best match with any of the catalogues, and the lines it was found with."""
-    tried: list[tuple[Identification, KnownLines]] = []
-    for lines in catalogues:
-        likely = likely_lines(lines, expectation.wavelength(np.array(limits)), len(found))
-        tried.append((identify(_pattern(found, axis, likely, limits), expectation), likely))
+) -> tuple[Identification, KnownLines, KnownLines]:
+    """Return the best match with any of the catalogues, the lines on the detector, and those that were matched."""
+    tried: list[tuple[Identification, KnownLines, KnownLines]] = []
+    for catalogue in catalogues:
+        lines = likely_lines(catalogue, expectation.wavelength(np.array(limits)))
+        width = found.fwhm * axis.step * expectation.dispersion(lines.wavelength, limits)
+        merged = merged_by_gas(lines, CLOSE * width).strongest(max(3 * len(found), 60))
+        tried.append((identify(_pattern(found, axis, merged, limits), expectation), lines, merged))
         if tried[-1][0].score > SURE:
             break
     return max(tried, key=lambda one: one[0].score)
@@ -137,12 +146,17 @@ def _pattern(found: FoundLines, axis: Axis, known: KnownLines, limits: tuple[flo
     )
 
 
-def likely_lines(known: KnownLines, limits: NDArray[np.float64], found: int) -> KnownLines:
-    """Return the strongest known lines that may be on the detector, by wavelength."""
+def likely_lines(known: KnownLines, limits: NDArray[np.float64]) -> KnownLines:
+    """Return the known lines that may be on the detector."""
     margin = 0.25 * (limits[1] - limits[0])
-    inside = np.flatnonzero((known.wavelength > limits[0] - margin) & (known.wavelength < limits[1] + margin))
-    strongest = inside[np.argsort(-known.strength[inside], kind="stable")][: max(3 * found, 60)]
-    return known.take(np.sort(strongest))
+    return known.take(np.flatnonzero((known.wavelength > limits[0] - margin) & (known.wavelength < limits[1] + margin)))
+
+
+def merged_by_gas(known: KnownLines, separation: NDArray[np.float64]) -> KnownLines:
+    """Merge lines of one gas closer than `separation` (Angstrom): how bright gases are side by side is not known."""
+    gas = gas_of(known.ion)
+    own = [np.flatnonzero(gas == name) for name in np.unique(gas)]
+    return joined([merge_close(known.take(index), separation[index]) for index in own])
 
 
 def is_certain(match: Identification, found: int | None = None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce_longslit.identification.identification import UNIT, Expectation
+from alfosc_reduce_longslit.identification.pattern import UNIT, Expectation
 from alfosc_reduce_longslit.lines.groups import KnownLines
 
 if TYPE_CHECKING:

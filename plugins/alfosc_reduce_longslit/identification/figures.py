@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alfosc_reduce_longslit.identification.arc import IdentifiedArc
-    from alfosc_reduce_longslit.identification.identification import Expectation
+    from alfosc_reduce_longslit.identification.pattern import Expectation
 
 
 def doubtful_lines(spectrum: NDArray[np.float64], arc: IdentifiedArc, expectation: Expectation) -> Figure:

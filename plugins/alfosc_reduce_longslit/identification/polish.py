@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.identification.score import levels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPREAD = 0.6
 """Typical disagreement of a line's height with the list, in powers of ten."""
-WORST = 1.5
+WORST = 1.2
 """Largest one that is believed."""
 
 
@@ -38,14 +40,9 @@ def brightness_misfit(
     NDArray
         Shape (n, m).
     """
-    measured, listed = np.log10(np.maximum(height, 1e-30)), np.log10(np.maximum(strength, 1e-30))
-    difference = measured[found] - listed[known]
-    level = np.full(len(listed), np.median(difference))
-    for name in np.unique(ion[known]):
-        mine = ion[known] == name
-        if mine.sum() >= 4:
-            level[ion == name] = np.median(difference[mine])
-    result: NDArray[np.float64] = measured[:, None] - (listed + level)[None, :]
+    level = levels(height, strength, ion, found, known)
+    expected = np.log10(np.maximum(strength, 1e-30)) + level
+    result: NDArray[np.float64] = np.log10(np.maximum(height, 1e-30))[:, None] - expected[None, :]
     return result
 
 

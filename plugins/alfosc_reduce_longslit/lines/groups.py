@@ -56,6 +56,17 @@ class KnownLines:
         """Return some of the lines."""
         return KnownLines(self.wavelength[index], self.strength[index], self.ion[index], self.doubt[index])
 
+    def strongest(self, count: int) -> KnownLines:
+        """Return at most so many of the lines, the strongest, by wavelength."""
+        return self.take(np.sort(np.argsort(-self.strength, kind="stable")[:count]))
+
+
+def joined(parts: list[KnownLines]) -> KnownLines:
+    """Return the lines of all parts by wavelength."""
+    columns = zip(*((one.wavelength, one.strength, one.ion, one.doubt) for one in parts), strict=True)
+    whole = KnownLines(*(np.concatenate(column) for column in columns))
+    return whole.take(np.argsort(whole.wavelength, kind="stable"))
+
 
 def merge_close(lines: KnownLines, separation: NDArray[np.float64]) -> KnownLines:
     """Merge lines that lie closer than `separation` (Angstrom, shape (n,)) to a stronger one.

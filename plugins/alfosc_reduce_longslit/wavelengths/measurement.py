@@ -116,7 +116,7 @@ def measure_arc(arc: ArcStrips, identified: IdentifiedArc) -> MeasuredLines:
         Its lines.
     """
     match, found = identified.match, identified.found
-    lines = _with_unknown(identified.known.take(match.known), len(found) - len(match.found))
+    lines = _with_unknown(identified.lines.take(match.known), len(found) - len(match.found))
     x = np.concatenate([found.x[match.found], identified.unidentified()])
     height = np.concatenate([found.height[match.found], np.delete(found.height, match.found)])
     first = _measured(arc, identified, lines, x, height, np.ones(len(x), bool), found.fwhm)

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.identification.arc import IdentifiedArc, identify_arc
-from alfosc_reduce_longslit.identification.score import odds_of_places, odds_of_strengths
 from alfosc_reduce_longslit.lines.finding import find_lines
 from alfosc_reduce_longslit.lines.profile import LineProfile
 from astropy.io import fits
@@ -170,7 +169,7 @@ def test_the_real_arc_of_each_grism_is_identified(testdata, grism: int) -> None:
     result = identify_arc(np.nan_to_num(flux), header, INSTRUMENT)
     x = result.found.x[result.match.found]
     pixel = np.arange(len(wave))
-    listed = result.known.wavelength[result.match.known]
+    listed = result.lines.wavelength[result.match.known]
     off = (listed - np.interp(x, pixel, wave)) / np.interp(x, pixel, np.gradient(wave))
     assert abs(np.median(off)) < 0.25
     assert np.median(np.abs(off)) < 0.35
@@ -185,12 +184,3 @@ def test_found_lines_lie_where_they_were_put() -> None:
     assert len(found) == 20
     assert np.abs(found.x - place).max() < 0.15
     assert found.fwhm == pytest.approx(2.3, abs=0.4)
-
-
-def test_chance_gives_no_odds() -> None:
-    rng = np.random.default_rng(8)
-    scores = [odds_of_places(rng.random(60)) for _ in range(400)]
-    assert np.mean(np.array(scores) > 3) < 0.05
-    assert odds_of_places(rng.random(60) * 0.05) > 40
-    ranks = [odds_of_strengths(rng.random(40), rng.random(40), np.full(40, "Ne I")) for _ in range(400)]
-    assert np.mean(np.array(ranks) > 5) < 0.02
