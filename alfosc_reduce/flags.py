@@ -21,7 +21,7 @@ class Flag(IntFlag):
     NONLINEAR = 4
     """Above the detector's linear range, still usable."""
     COSMIC_RAY = 8
-    """Hit by a cosmic ray."""
+    """Hit by a cosmic ray, or under the trail of a satellite: this exposure alone is brighter there."""
     NO_FLAT = 16
     """Too little light in the flat: the flat is 1 here, the pixel is usable."""
     OUTSIDE_DETECTOR = 32

@@ -169,6 +169,17 @@ def stars_of_dithered() -> list[Any]:
     return [call("find_stars", image) for image in dithered()]
 
 
+def with_trail() -> Any:
+    """An image of the sky that a satellite has crossed."""
+    from alfosc_reduce.images import make_image
+
+    rng = np.random.default_rng(10)
+    y, x = np.mgrid[:360, :380]
+    light = 200 + 60 * np.exp(-4 * np.log(2) * ((0.6 * x - 0.8 * y + 30) / 6) ** 2)
+    header = Header({"EXPTIME": 60.0, "OBJECT": "field", "FILENAME": "t.fits"})
+    return make_image(rng.poisson(light), unit="electron", header=header, variance=light)
+
+
 @cache
 def measured_field() -> dict[str, Any]:
     """An image, its sources as tables say them, and the catalogue of its stars; one source is not in it."""
@@ -252,6 +263,7 @@ INPUTS: dict[str, Callable[[Chain], dict[str, Any]]] = {
     "measure_zero_point": lambda c: measured_field(),
     "find_new": lambda c: measured_field(),
     "subtract_reference": lambda c: pointed_skies(),
+    "flag_trails": lambda c: {"image": with_trail()},
     "register_images": lambda c: {"stars": stars_of_dithered()},
     "combine_images": lambda c: {"images": dithered(), "filelist": call("register_images", stars_of_dithered())},
     "combine_fringes": lambda c: {"images": skies("i", 3000.0, 0.05)},

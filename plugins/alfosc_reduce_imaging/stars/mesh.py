@@ -54,6 +54,9 @@ def fill_cells(cells: NDArray[np.floating]) -> NDArray[np.float32]:
         filled[near] = mean[near] / weight[near]
         if np.isfinite(filled).all():
             break
+        if scale > max(filled.shape):
+            # A few cells that are known are near to none: their mean serves all others.
+            return np.where(np.isfinite(filled), filled, np.float32(known.sum() / np.count_nonzero(~missing)))
         scale *= 2
     return filled
 
