@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alfosc_reduce.images import usable
 from alfosc_reduce_imaging.combination.grid import Area, Grid, Outline, common_grid, coverage
 from alfosc_reduce_imaging.combination.header import NAME
 from alfosc_reduce_imaging.registration.filelist import place_of
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
+    from numpy.typing import NDArray
 
 _SHOWN = 500
 
@@ -42,7 +41,7 @@ def figure_of_combination(image: CCDData, outlines: Sequence[Outline], area: Are
     step = max(1, max(image.shape) // _SHOWN)
     _draw_image(left, image, step)
     if outlines:
-        _draw_coverage(right, outlines, common_grid(outlines, area), step)
+        _draw_coverage(right, outlines, common_grid(outlines, area), 3 * step)
     else:
         _draw_errors(right, image, step)
     header = image.meta
@@ -55,8 +54,7 @@ def figure_of_combination(image: CCDData, outlines: Sequence[Outline], area: Are
 
 
 def _draw_image(axes: Axes, image: CCDData, step: int) -> None:
-    part = (slice(None, None, step),) * 2
-    shown = np.where(usable(image)[part], np.asarray(image.data)[part], np.nan)
+    shown = _thinned(image, np.asarray(image.data), step)
     finite = shown[np.isfinite(shown)]
     low, middle = np.percentile(finite, [16, 50]) if finite.size else (0.0, 1.0)
     sigma = max(float(middle - low), 1e-12)
@@ -86,8 +84,7 @@ def _draw_coverage(axes: Axes, outlines: Sequence[Outline], grid: Grid, step: in
 
 
 def _draw_errors(axes: Axes, image: CCDData, step: int) -> None:
-    part = (slice(None, None, step),) * 2
-    shown = np.where(usable(image)[part], np.sqrt(np.maximum(np.asarray(image.uncertainty.array)[part], 0)), np.nan)
+    shown = np.sqrt(np.maximum(_thinned(image, np.asarray(image.uncertainty.array), step), 0))
     finite = shown[np.isfinite(shown)]
     span = np.percentile(finite, [1, 95]) if finite.size else (0.0, 1.0)
     drawn = axes.imshow(
@@ -96,6 +93,13 @@ def _draw_errors(axes: Axes, image: CCDData, step: int) -> None:
     )  # fmt: skip
     axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=f"error of a pixel ({image.unit})")
     axes.set(xlabel="x (pixels)")
+
+
+def _thinned(image: CCDData, values: NDArray[np.floating], step: int) -> NDArray[np.floating]:
+    """Return every so manieth value of a plane of an image, NaN where the image must not be used."""
+    part = (slice(None, None, step),) * 2
+    bad = np.zeros(values[part].shape, bool) if image.mask is None else np.asarray(image.mask, bool)[part]
+    return np.where(bad | ~np.isfinite(values[part]), np.float32(np.nan), values[part])
 
 
 def _extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:

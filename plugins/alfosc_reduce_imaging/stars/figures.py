@@ -21,8 +21,11 @@ _SHAPED = 50
 """Significance from which the shape of a single star is worth drawing."""
 
 
-def show_field(axes: Axes, image: CCDData, label: str) -> None:
-    """Draw an image of the sky in a stretch that shows faint sources, thinned to what a figure resolves."""
+def show_field(axes: Axes, image: CCDData, label: str = "") -> None:
+    """Draw an image of the sky in a stretch that shows faint sources, thinned to what a figure resolves.
+
+    With a colour bar if there is a `label` for it.
+    """
     step = max(1, -(-max(image.shape) // _PIXELS))
     known = usable(image)
     number = binned(known.astype(np.float32), step)
@@ -36,38 +39,29 @@ def show_field(axes: Axes, image: CCDData, label: str) -> None:
         shown, origin="lower", extent=(-0.5, nx - 0.5, -0.5, ny - 0.5), vmin=low, vmax=high, cmap="gray_r",
         interpolation="nearest",
     )  # fmt: skip
-    axes.figure.colorbar(drawn, ax=axes, label=label, pad=0.01)
+    if label:
+        axes.figure.colorbar(drawn, ax=axes, label=label, pad=0.01)
     axes.set(xlabel="x (pixels)", ylabel="y (pixels)", xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
 
 
 def figure_of_stars(image: CCDData, stars: QTable) -> Figure:
-    """Return the frame with its stars in circles; those that tell the seeing stand out."""
+    """Return the frame with its stars, those that tell the seeing in the colours of their widths, and what tells it.
+
+    Lines through these stars lie along their major axes, as long as they are elliptic; beside it widths against flux.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 7), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    show_field(axes, image, f"{image.unit} / pixel")
+    figure = Figure(figsize=(12, 6.2), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    show_field(left, image)
     chosen = np.asarray(stars["star"], bool)
-    for mask, colour, text in ((~chosen, "C1", "detected"), (chosen, "C0", "stars that tell the seeing")):
-        number = int(mask.sum())
-        axes.plot(
-            stars["x"].value[mask], stars["y"].value[mask], "o", mfc="none", color=colour, ms=7, mew=0.8,
-            label=f"{text} ({number})",
-        )  # fmt: skip
-    axes.legend(fontsize=8, loc="upper right")
-    axes.set_title(f"{title_of(stars.meta)}: {len(stars)} detections, seeing {seeing_text(stars.meta)}", fontsize=10)
-    return figure
-
-
-def figure_of_seeing(stars: QTable) -> Figure:
-    """Return the widths of the detections against their flux, and widths and shapes of the stars over the field."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw_locus(left, stars["flux"].value, stars["fwhm"].value, np.asarray(stars["star"], bool), stars.meta)
-    draw_map(right, stars)
-    figure.suptitle(f"Seeing   {title_of(stars.meta)}   {seeing_text(stars.meta)}", fontsize=10)
+    x, y = (stars[name].value[~chosen] for name in ("x", "y"))
+    left.plot(x, y, "o", mfc="none", color="C1", ms=7, mew=0.8, label=f"detected ({len(x)})")
+    draw_shapes(left, stars)
+    left.legend(fontsize=8, loc="upper right")
+    left.set_title(f"{len(stars)} detections", fontsize=9)
+    draw_locus(right, stars["flux"].value, stars["fwhm"].value, chosen, stars.meta)
+    figure.suptitle(f"{title_of(stars.meta)}: seeing {seeing_text(stars.meta)}", fontsize=10)
     return figure
 
 
@@ -86,27 +80,25 @@ def draw_locus(
     axes.legend(fontsize=8, loc="upper right")
 
 
-def draw_map(axes: Axes, stars: QTable) -> None:
-    """Draw the stars over the field, coloured by width, with a line along the major axis as long as the ellipticity."""
+def draw_shapes(axes: Axes, stars: QTable) -> None:
+    """Draw the stars that tell the seeing in the colours of their widths, with lines along their major axes."""
     chosen = np.asarray(stars["star"], bool)
     x, y, fwhm = (stars[name].value[chosen] for name in ("x", "y", "fwhm"))
-    axes.set(
-        xlabel="x (pixels)", ylabel="y (pixels)", xlim=(0, stars.meta["NX"]), ylim=(0, stars.meta["NY"]),
-        aspect="equal",
-    )  # fmt: skip
     if len(x) == 0:
-        axes.set_title("no star tells the seeing", fontsize=9)
         return
-    dots = axes.scatter(x, y, c=fwhm, s=16, cmap="viridis", vmin=np.percentile(fwhm, 2), vmax=np.percentile(fwhm, 98))
+    dots = axes.scatter(
+        x, y, c=fwhm, s=50, lw=1.5, cmap="viridis", vmin=np.percentile(fwhm, 2), vmax=np.percentile(fwhm, 98),
+        label=f"stars that tell the seeing ({len(x)})",
+    )  # fmt: skip
+    dots.set(facecolor="none", edgecolor=None)  # rings in the colours, not discs that hide the stars
     axes.figure.colorbar(dots, ax=axes, label="FWHM (pixels)", pad=0.01)
     sure = np.asarray(stars["significance"])[chosen] > _SHAPED
-    x, y = x[sure], y[sure]
     angle, length = (
         np.radians(stars["theta"].value[chosen][sure]),
         np.asarray(stars["ellipticity"], float)[chosen][sure],
     )
     arrows = axes.quiver(
-        x, y, length * np.cos(angle), length * np.sin(angle), pivot="middle", headwidth=0, headlength=0,
+        x[sure], y[sure], length * np.cos(angle), length * np.sin(angle), pivot="middle", headwidth=0, headlength=0,
         headaxislength=0, width=0.003, color="C3", scale=3, scale_units="width",
     )  # fmt: skip
     axes.quiverkey(arrows, 0.85, 1.03, 0.2, "ellipticity 0.2", labelpos="W", fontproperties={"size": 8})

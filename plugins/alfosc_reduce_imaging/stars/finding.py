@@ -88,11 +88,10 @@ class FindStars(Step):
         return {"stars": len(result), "stars_for_seeing": int(chosen.sum()), **finite}
 
     def figures(self, result: QTable, **inputs: Any) -> Iterable[tuple[str, Figure]]:
-        """Yield the frame with its stars, and the widths of the stars against flux and over the field."""
-        from alfosc_reduce_imaging.stars.figures import figure_of_seeing, figure_of_stars
+        """Yield the frame with its stars, and the widths of the stars over the field and against flux."""
+        from alfosc_reduce_imaging.stars.figures import figure_of_stars
 
         yield "stars", figure_of_stars(inputs["image"], result)
-        yield "seeing", figure_of_seeing(result)
 
 
 def variance_plane(image: CCDData) -> Any:
