@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
+SMALL = 40_000
+"""Bytes up to which the report takes a figure as it is."""
+
+PACKED = ".webp"
+PACKING: dict[str, Any] = {"format": "WEBP", "quality": 75, "method": 0}
+"""How the report takes larger ones: the ending of the file beside the figure, and how it is made."""
+
 _SIDES = ("left", "bottom", "right", "top")
 _LINE = 1.25
 """Height of a line of text over the size of its letters."""
@@ -31,7 +38,7 @@ def draw(figures: Iterable[tuple[str, Any]], folder: Path) -> list[str]:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure; it is laid out and drawn once, where ``savefig`` draws twice."""
+    """Save a figure, a large one also as the report takes it; it is drawn once, where ``savefig`` draws twice."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -42,8 +49,10 @@ def save_png(figure: Figure, path: Path) -> None:
             # What is measured here serves both passes of a constrained layout, which else is half of all drawing.
             axes.get_tightbbox = Outline(axes)  # type: ignore[method-assign]
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    Image.fromarray(np.ascontiguousarray(pixels)).save(path, compress_level=1)
+    image = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    image.save(path, compress_level=1)
+    if path.stat().st_size > SMALL:
+        image.save(path.with_suffix(PACKED), **PACKING)
 
 
 class Outline:

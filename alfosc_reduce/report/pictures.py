@@ -1,4 +1,4 @@
-"""Figures inside the page: PNG as it is while small, else repacked."""
+"""Figures inside the page: PNG as it is while small, else as it was packed when it was drawn, or is packed now."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
-SMALL = 40_000
-"""Bytes up to which a figure is taken as it is."""
+from alfosc_reduce.drawing import PACKED, PACKING, SMALL
 
 ROOM = 10_000_000
 """Bytes that all figures of a page may take; those of a long night beyond it are only linked."""
@@ -31,18 +30,23 @@ def data_uris(paths: Iterable[Path], room: int = ROOM) -> dict[Path, str]:
 def data_uri(path: Path) -> str:
     """Return a PNG file as the address of itself, a large one repacked as WebP; nothing if it cannot be read."""
     try:
-        content = path.read_bytes()
-        kind, content = ("png", content) if len(content) <= SMALL else ("webp", _repacked(content))
+        kind, content = ("png", path.read_bytes()) if path.stat().st_size <= SMALL else ("webp", _packed(path))
     except OSError:
         return ""
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
-def _repacked(content: bytes) -> bytes:
+def _packed(path: Path) -> bytes:
+    beside = path.with_suffix(PACKED)
+    return beside.read_bytes() if beside.is_file() else _repacked(path)
+
+
+def _repacked(path: Path) -> bytes:
     from PIL import Image
 
     packed = BytesIO()
-    Image.open(BytesIO(content)).convert("RGB").save(packed, "WEBP", quality=75, method=0)
+    with Image.open(path) as image:
+        image.convert("RGB").save(packed, **PACKING)
     return packed.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from alfosc_reduce.drawing import draw, save_png
+from alfosc_reduce.drawing import SMALL, draw, save_png
+from alfosc_reduce.report.pictures import data_uri
 
 RIM = 3
 """Pixels by which a label may come nearer to the rim of the page, or to its neighbour, than where it is measured."""
@@ -129,3 +131,12 @@ def test_hidden_panels_take_no_room(tmp_path: Path) -> None:
     shown.set(title="shown")
     save_png(figure, tmp_path / "figure.png")
     assert shown.get_window_extent().height > 50
+
+
+def test_a_large_figure_is_packed_for_the_report_when_it_is_drawn(tmp_path: Path) -> None:
+    noisy = Figure(figsize=(4, 3), dpi=100)
+    noisy.subplots().imshow(np.random.default_rng(1).normal(size=(300, 400)), interpolation="nearest")
+    draw([("plain", figure_of(plain)), ("noisy", noisy)], tmp_path)
+    assert (tmp_path / "noisy.png").stat().st_size > SMALL > (tmp_path / "plain.png").stat().st_size
+    assert {path.name for path in tmp_path.iterdir()} == {"plain.png", "noisy.png", "noisy.webp"}
+    assert b64decode(data_uri(tmp_path / "noisy.png").partition(",")[2]) == (tmp_path / "noisy.webp").read_bytes()
