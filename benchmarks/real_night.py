@@ -44,6 +44,7 @@ def all_measures(folder: Path) -> Iterator[Measure]:
     yield from objects(folder)
     yield difference_of_exposures(folder)
     yield standard_against_table(folder)
+    yield from response(folder)
     yield slit_loss(folder)
 
 
@@ -190,6 +191,18 @@ def standard_against_table(folder: Path) -> Measure:
         and np.sum(inside := np.abs(wave - row["wavelength"].value) < max(row["width"].value, 20) / 2) > 2
     ]
     return Measure("standard against its table, rms in %", 100 * float(np.std(ratios)), 0, 1.5)
+
+
+def response(folder: Path) -> Iterator[Measure]:
+    """Say how well bins of the star's table are foretold that the response did not know, and what frames differ by."""
+    (numbers,) = quality(folder, "response").values()
+    for name, key, high in (
+        ("response, bins left out, better exposure, %", "rms_cross_validated_percent", 1.0),
+        ("response, bins left out, exposures together, %", "rms_cross_validated_all_percent", 0.8),
+        ("what the exposures differ by, of one, %", "frames_differ_percent", 0.6),
+        ("response in Balmer lines, %", "rms_balmer_percent", 2.0),
+    ):
+        yield Measure(name, numbers[key], 0, high)
 
 
 def slit_loss(folder: Path) -> Measure:

@@ -22,7 +22,7 @@ def night(testdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     "measure",
     [
         "classification", "arcs", "sky_lines", "oxygen", "places", "sky_noise", "objects", "difference_of_exposures",
-        "standard_against_table", "slit_loss",
+        "standard_against_table", "response", "slit_loss",
     ],
 )  # fmt: skip
 def test_measured_on_the_real_night(night: Path, measure: str) -> None:

@@ -25,6 +25,10 @@ SATURATION = {"O2": 0.58, "H2O": 0.60}
 """The depth of a band grows with this power of the air mass: its lines are saturated, its depth at our resolution is
 not proportional to the column (Buton et al. 2013, A&A 549, A8, section 4.3)."""
 
+DOUBT = {"O2": 0.05, "H2O": 0.1}
+"""Errors of `SATURATION`. The physics of the lines (``benchmarks/oxygen.py``) gives 0.55 in the A band, 0.52 in the B
+band and 0.74 in the faint gamma band at 15 Angstrom; H2O has stronger and weaker lines."""
+
 CHANGE = {"O2": 0.03, "H2O": 0.2}
 """By what part the depth differs from that of the standard besides air mass: oxygen is well mixed, water comes and
 goes within hours."""
@@ -83,6 +87,7 @@ def measure_telluric(spectra: Sequence[Spectrum], instrument: Instrument, respon
     mean = np.sum(weight * np.nan_to_num([d.depth for d in found]), axis=0)[known] / total[known]
     table = QTable({"wavelength": wavelength[known], "molecule": _molecules(wavelength[known])})
     table["depth"], table["error"] = mean, 1 / np.sqrt(total[known])
+    table.meta["airmass"] = float(np.mean([airmass_of(header_of(spectrum), instrument) for spectrum in spectra]))
     return table
 
 
@@ -124,11 +129,13 @@ def absorption(table: QTable | None, wavelength: NDArray[np.float64], airmass: f
     Returns
     -------
     Absorption
-        Its error holds that of the measurement and what the bands may have changed since (`CHANGE`).
+        Its error holds that of the measurement, what the bands may have changed since (`CHANGE`), and that of the
+        growth with air mass (`DOUBT`).
     """
     through, error = np.ones(len(wavelength)), np.zeros(len(wavelength))
     if table is None:
         return Absorption(through, error)
+    further = np.log(airmass / float(table.meta.get("airmass", airmass)))
     for molecule, low, high in MOLECULAR_BANDS:
         own = (table["wavelength"] > low) & (table["wavelength"] < high)
         band = (wavelength > low) & (wavelength < high)
@@ -139,7 +146,7 @@ def absorption(table: QTable | None, wavelength: NDArray[np.float64], airmass: f
             wavelength[band], *(np.asarray(table[n][own]) for n in ("wavelength", "depth", "error"))
         )
         through[band] = np.maximum(np.exp(-scale * depth), _DARKEST)
-        error[band] = scale * np.hypot(noise, CHANGE[molecule] * depth)
+        error[band] = scale * np.hypot(noise, np.hypot(CHANGE[molecule], DOUBT[molecule] * further) * depth)
     return Absorption(through, error)
 
 

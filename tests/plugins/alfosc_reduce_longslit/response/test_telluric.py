@@ -134,6 +134,23 @@ def test_the_error_grows_in_the_bands_and_covers_water_that_changed() -> None:
     assert extra[np.abs(WAVELENGTH[inside] - 5700) < 300].max() < 1e-6
 
 
+@pytest.mark.parametrize(("power", "airmass"), [(0.52, 2.4), (0.66, 1.0)])
+def test_the_error_covers_bands_that_grow_otherwise_with_air_mass(power: float, airmass: float, tmp_path) -> None:
+    """By the physics of lines, bands of O2 grow with powers from 0.52 to 0.6; the error knows, out of a file too."""
+    found = Response(**{**vars(response()), "telluric": measured(observed(None, airmass=1.2))})
+    table = load(save(found, tmp_path / "r.fits")).telluric
+    wave = np.arange(7600.0, 7700.0, 7.0)
+    here, there = (absorption(table, wave, x) for x in (1.2, airmass))
+    depth = -np.log(here.transmission)
+    truth = depth * (airmass / 1.2) ** power
+    deep = depth > 0.5 * depth.max()
+    miss = np.abs(-np.log(there.transmission) - truth)[deep]
+    assert np.all(miss < 1.5 * there.error[deep])
+    doubt = 0.05 * abs(np.log(airmass / 1.2)) * -np.log(there.transmission)
+    scaled = here.error * (airmass / 1.2) ** SATURATION["O2"]
+    np.testing.assert_allclose(there.error, np.hypot(scaled, doubt), rtol=1e-6)
+
+
 def test_the_correction_can_be_left_out() -> None:
     found = response()
     known = Response(**{**vars(found), "telluric": measured(observed(None))})
