@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LEVEL_LIMIT = 20.0
-_COLUMN_LIMIT = 2.0
+_COLUMN_LIMIT = 1.0
 _FALSE_ALARM = 1e-7
 _JUMPS = 0.1
 _BOX = 25
@@ -90,7 +90,7 @@ def bad_pixels(combined: Combined, noise: float) -> NDArray[np.int16]:
     """Return ``BAD_PIXEL`` where a bias is not to be trusted.
 
     That is where the level stands 20 times the noise of a frame above or below its surroundings, or that of a long
-    part of a column twice the noise (hot columns, which grow with the exposure time, and the first columns after
+    part of a column the noise (hot columns, which grow with the exposure time, and the first columns after
     read-out, which do not repeat), or where the frames scatter more than chance allows and more than twice the noise,
     or more than one in ten values was rejected (random telegraph pixels).
 

@@ -67,6 +67,7 @@ class CorrectFrame(Step):
         variance = np.maximum(electrons, 0) + np.float32(noise**2) + extra * np.float32(gain**2)
         orientation = orientation_of(image.meta)
         header = _header(image.meta, gain, noise)
+        header["DRKNOISE"] = (round(_noise_without_light(extra, gain, noise), 4), "[electron] noise without light")
         update_header(header, orientation, image.shape)
         turned = (orientation.apply(array) for array in (electrons, variance, flags))
         electrons, variance, flags = (np.ascontiguousarray(array) for array in turned)
@@ -105,6 +106,14 @@ def noise_model(image: CCDData, detector: DetectorNoise | None) -> tuple[float, 
     if not isinstance(noise, int | float) or not noise >= 0:
         raise DataError(f"{name_of(image)}: the read noise is {noise!r}; run measure_detector, or correct RDNOISE")
     return float(gain), float(noise)
+
+
+def _noise_without_light(extra: NDArray[np.float32] | float, gain: float, noise: float) -> float:
+    """Return the noise of a usual pixel without light, electron; `extra` is the variance of calibrations, ADU squared.
+
+    Whoever wants to know how much of a variance is photons must take off this, not the read noise alone.
+    """
+    return float(np.sqrt(noise**2 + float(np.median(extra)) * gain**2))
 
 
 def _subtracted(image: CCDData, bias: CCDData | None, dark: CCDData | None) -> Arrays:

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.images import flags_of, usable
-from alfosc_reduce_longslit.sky.noise import exchange_photons, light_of_objects, photon_scale
+from alfosc_reduce_longslit.sky.noise import exchange_photons, light_of_objects, noise_without_light, photon_scale
 from alfosc_reduce_longslit.slit.part import plain_variance
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ MARGIN = 8
 """Rows beyond the bands that the smooth model of the objects' light needs."""
 REACH = 5.0
 """Full widths at half maximum on either side of a trace that its fit takes in."""
+
+
+SMOOTH = 9
+"""Pixels: fringes, by which the response changes most quickly, are longer."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,27 @@ def background_of(image: CCDData, sky: CCDData | None, traces: Traces) -> Backgr
     own = np.where(np.isfinite(own), own, 0)
     variance = np.maximum(np.where(good, noise, 1) - own, 1e-6)
     photons = 1 + float(image.header.get("SKYSCALE", 0))
-    light = light_of_objects(data, level, read_noise, good)
-    scale = np.asarray(photon_scale(variance, photons * level + light, read_noise), np.float64)
+    dark = noise_without_light(image.header)
+    light = light_of_objects(data, level, dark, good)
+    scale = np.asarray(photon_scale(variance, photons * level + light, dark), np.float64)
     clean = np.asarray(exchange_photons(variance, photons * level + light, photons * level, scale), np.float64)
     floor = 0.5 * np.median(clean[good])
     clean = np.maximum(clean, np.minimum(floor, scale**2 * max(read_noise, 0.1) ** 2))
     flags = flags_of(image)[rows]
+    scale = along_spectrum(scale, good)
     return Background(rows.start, data, clean, scale, level, np.sqrt(own), good, flags, read_noise, photons)
+
+
+def along_spectrum(scale: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the variance an electron adds, averaged over the good ones of `SMOOTH` neighbours along the spectrum.
+
+    A pixel's own value is that of its flat: where noise made that low, its light is high, and so would be its variance.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    share = uniform_filter1d(good.astype(np.float64), SMOOTH, axis=1)
+    mean = uniform_filter1d(np.where(good, scale, 0), SMOOTH, axis=1) / np.maximum(share, 0.5 / SMOOTH)
+    return np.where(share > 0.5 / SMOOTH, mean, scale)
 
 
 def rows_around(traces: Traces, ny: int) -> slice:

@@ -15,7 +15,7 @@ from alfosc_reduce_longslit.objects.trace import (
     is_well_traced,
     trace_object,
 )
-from alfosc_reduce_longslit.slit.profile import BLEND, SlitProfile, find_peaks_of, separate, slit_profile
+from alfosc_reduce_longslit.slit.profile import BLEND, SlitProfile, find_peaks_of, hot_rows, separate, slit_profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,6 +73,7 @@ def find_and_trace(
         The trace of a brighter object on another frame, less its typical row, shape (nx,): the shape of traces that the
         objects' own light does not fix.
     """
+    frame = without_hot_rows(frame, threshold)
     profile, peaks = _searched(frame, threshold, guide)
     if not peaks:
         return [], profile
@@ -81,6 +82,12 @@ def find_and_trace(
     profile = slit_profile(*straightened(frame, first.bend))
     peaks = find_peaks_of(profile, threshold)[:largest] or peaks[:1]
     return [_traced(blocks, first, peak, peaks, profile.light) for peak in peaks], profile
+
+
+def without_hot_rows(frame: Frame, threshold: float) -> Frame:
+    """Return the frame without the rows that hold light which no optics can have made."""
+    hot = hot_rows(slit_profile(*frame), threshold)
+    return frame._replace(good=frame.good & ~hot[:, None]) if hot.any() else frame
 
 
 def _searched(frame: Frame, threshold: float, guide: NDArray[np.float64] | None) -> tuple[SlitProfile, list[Peak]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alfosc_reduce_longslit.slit.profile import column_weights
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -70,7 +72,7 @@ def block_profiles(
 ) -> BlockProfiles:
     """Collapse blocks of columns with weights that follow columns only."""
     edges = np.unique(np.linspace(0, data.shape[1], blocks + 1).astype(int))
-    weight = 1 / np.maximum(np.median(variance, axis=0), 1e-12).astype(np.float64)
+    weight = column_weights(variance, good)
     planes = ((good, weight), (np.where(good, data, 0), weight), (np.where(good, variance, 0), weight**2))
     sums = [np.stack([plane[:, a:b] @ w[a:b] for a, b in pairwise(edges)], axis=1) for plane, w in planes]
     total, noise = sums[0], sums[2]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alfosc_reduce_longslit.sky.covariance import variance_of_fit
 from alfosc_reduce_longslit.sky.noise import exchange_photons, photon_scale
-from alfosc_reduce_longslit.sky.spline import SkyBasis, evaluate, expected_freedom, fit_spline, make_basis
+from alfosc_reduce_longslit.sky.spline import evaluate, expected_freedom, fit_spline, make_basis
 from alfosc_reduce_longslit.slit.blank_rows import blank_rows
 
 if TYPE_CHECKING:
@@ -91,13 +92,13 @@ def model_sky(
         used = usable & blank[:, None] & (np.abs(data - sky) <= clip * np.sqrt(noise))
         step = 1 if clip == CLIPS[-1] else max(1, len(data) // ENOUGH)
         weight = np.where(used[::step], 1 / noise[::step], np.float32(0))
-        sky = evaluate(basis, fit_spline(basis.thinned(step), data[::step], weight, freedom))
+        fit = fit_spline(basis.thinned(step), data[::step], weight, freedom)
+        sky = evaluate(basis, fit.coefficients)
         noise = exchange_photons(variance, data, sky, scale)
         blank = _sky_rows(data - sky, noise, usable, rows)
         if clip != CLIPS[-1]:
             freedom = expected_freedom(basis, sky[len(sky) // 2], error)
-    model_variance = sky_variance(basis, np.where(used, 1 / noise, np.float32(0)), freedom)
-    return SkyModel(sky, model_variance, noise, scale, blank, used)
+    return SkyModel(sky, variance_of_fit(basis, fit.bands), noise, scale, blank, used)
 
 
 def _sky_rows(
@@ -123,36 +124,6 @@ def supported_degree(rows: NDArray[np.bool_], degree: int) -> int:
         if np.einsum("yi,ij,yj->y", basis, inverse, basis).max() < EXTRAPOLATION**2:
             return terms
     return 0
-
-
-def sky_variance(basis: SkyBasis, weight: NDArray[np.floating], freedom: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the variance of the sky model.
-
-    Its shape is that of a polynomial along the slit fitted to each column alone. How much the spline ties neighbouring
-    columns together is measured by fitting pure noise of known size, always the same, on as many rows as needed.
-    """
-    from scipy.ndimage import uniform_filter1d
-
-    step = max(1, len(weight) // ENOUGH)
-    alone = _variance_of_columns(basis.thinned(step), weight[::step])
-    noise = np.random.default_rng(0).standard_normal(alone.shape, dtype=np.float32)
-    noise /= np.sqrt(np.where(weight[::step] > 0, weight[::step], np.inf))
-    fitted = evaluate(basis.thinned(step), fit_spline(basis.thinned(step), noise, weight[::step], freedom))
-    share = uniform_filter1d(np.mean(fitted**2 / alone, axis=0), 31, mode="nearest")
-    if step > 1:
-        alone = _variance_of_columns(basis, weight)
-    alone *= np.clip(share, 0.1, 3).astype(np.float32)
-    return alone
-
-
-def _variance_of_columns(basis: SkyBasis, weight: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the variance of a polynomial along the slit fitted to each column alone, shape of `weight`."""
-    slit = basis.slit
-    pairs = (slit[:, :, None] * slit[:, None, :]).reshape(len(slit), -1)
-    normal = (weight.T @ pairs).reshape(weight.shape[1], slit.shape[1], slit.shape[1])
-    normal += (1e-6 * np.median(normal[:, 0, 0]) + 1e-30) * np.eye(slit.shape[1])
-    inverse = np.linalg.inv(normal).reshape(len(normal), -1)
-    return np.asarray(pairs.astype(np.float32) @ inverse.T.astype(np.float32))
 
 
 def _first_guess(data: NDArray[np.floating], usable: NDArray[np.bool_]) -> NDArray[np.floating]:

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from astropy.io.fits import Header
     from numpy.typing import NDArray
 
 LIMITS = (0.2, 5.0)
+
+
+def noise_without_light(header: Header) -> float:
+    """Return the noise of a pixel without light in electrons (read noise and master bias), 0 if it is not known."""
+    return float(header.get("DRKNOISE", header.get("RDNOISE", 0)))
 
 
 def photon_scale(
@@ -32,7 +38,7 @@ def photon_scale(
     photons
         The electrons from which the photon noise in `variance` was worked out; negative ones count as none.
     read_noise
-        Electrons; 0 if not known, then the scale is 1.
+        Electrons, with all else that a pixel without light has; 0 if not known, then the scale is 1.
     """
     if read_noise <= 0:
         return np.ones_like(variance)

@@ -21,7 +21,7 @@ from alfosc_reduce_longslit.sky.nodding import (
     nearest_elsewhere,
     nodded_sky,
 )
-from alfosc_reduce_longslit.sky.noise import exchange_photons, light_of_objects
+from alfosc_reduce_longslit.sky.noise import exchange_photons, light_of_objects, noise_without_light
 from alfosc_reduce_longslit.slit.part import SlitPart, part_of, part_on_slit, plain_variance
 from alfosc_reduce_longslit.slit.windows import SlitWindow, keep_windows, rows_of_windows
 
@@ -111,7 +111,7 @@ def _from_itself(
     image: CCDData, wavelengths: WavelengthSolution, header: Header, degree: int, rows: NDArray[np.bool_] | None
 ) -> SkyResult:
     part = part_on_slit(image)
-    read_noise = float(image.header.get("RDNOISE", 0))
+    read_noise = noise_without_light(image.header)
     model = model_sky(
         part.data, part.variance, part.good, wavelengths.map()[part.rows], read_noise=read_noise, degree=degree,
         rows=None if rows is None else rows[part.rows],
@@ -133,7 +133,9 @@ def _from_another(
     rows: NDArray[np.bool_] | None,
 ) -> SkyResult:  # fmt: skip
     part, sky = part_on_slit(image), part_of(other, rows_on_slit(image))
-    noises, seconds = ([float(one.header.get(key, 0)) for one in (image, other)] for key in ("RDNOISE", "EXPTIME"))
+    noises, seconds = zip(
+        *((noise_without_light(one.header), float(one.header.get("EXPTIME", 0))) for one in (image, other)), strict=True
+    )
     apart = distance(image.header, other.header)
     length = len(part.data) * float(image.header.get("PIXSCALE", 1))
     found = nodded_sky(
@@ -142,7 +144,9 @@ def _from_another(
         same_slit=apart < length,
     )  # fmt: skip
     _keep_other(header, other, found, part.rows.start)
-    header["RDNOISE"] = (float(np.hypot(noises[0], found.scale * noises[1])), "[electron] of both exposures")
+    header["DRKNOISE"] = (float(np.hypot(noises[0], found.scale * noises[1])), "[electron] of both exposures")
+    both = [float(one.header.get("RDNOISE", 0)) for one in (image, other)]
+    header["RDNOISE"] = (float(np.hypot(both[0], found.scale * both[1])), "[electron] of both exposures")
     lost = flags_of(other) & int(UNUSABLE)
     residual = np.asarray(image.data[part.rows], np.float32) - found.sky
     return SkyResult(

@@ -7,7 +7,7 @@ lines gives the spline a finer sampling than one row has.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -104,10 +104,25 @@ def _positions(wavelength: NDArray[np.float64]) -> NDArray[np.float32]:
     return positions
 
 
+class SplineFit(NamedTuple):
+    """A fitted spline.
+
+    Attributes
+    ----------
+    coefficients
+        Shape (splines, slit terms).
+    bands
+        The lower bands of the normal equations, prior included; the inverse of that matrix is their covariance.
+    """
+
+    coefficients: NDArray[np.float64]
+    bands: NDArray[np.float64]
+
+
 def fit_spline(
     basis: SkyBasis, data: NDArray[np.floating], weight: NDArray[np.floating], freedom: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the coefficients (splines, slit terms) that fit `data` best with `weight` (inverse variances).
+) -> SplineFit:
+    """Return the spline that fits `data` best with `weight` (inverse variances).
 
     `freedom` is the expected size of the second differences of the coefficients, of the same shape; coefficients that
     no pixel supports follow their neighbours in a straight line.
@@ -120,8 +135,7 @@ def fit_spline(
     bands += _penalty(freedom)
     bands[0] += RIDGE * max(float(np.median(bands[0])), 1e-30)
     solution = solveh_banded(bands, right.ravel(), lower=True, check_finite=False)
-    result: NDArray[np.float64] = solution.reshape(basis.size, terms)
-    return result
+    return SplineFit(np.asarray(solution.reshape(basis.size, terms)), bands)
 
 
 def expected_freedom(basis: SkyBasis, spectrum: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,8 @@ PROMINENCE = 0.05
 BLEND = 3.0
 COVERED = 0.3
 """Share of the columns that a row must have to take part in the search."""
+ALONE = 0.1
+"""Share of the light that the rows beside a hot one have at most; stars have more, in whatever seeing and binning."""
 EDGE = 5.0
 """Times the threshold that an object within its width of the first or last row needs: bias and sky are worst there."""
 
@@ -76,13 +78,23 @@ def collapse(
     data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weighted mean of each row and its formal error, shapes (ny,); infinite where little can be used."""
-    # Weights follow the columns only: the photon noise of an object must not bias its own profile.
-    weight = 1 / np.maximum(np.median(variance, axis=0), 1e-12).astype(np.float64)
+    weight = column_weights(variance, good)
     total = np.maximum(good @ weight, 1e-30)
     light = np.where(good, data, 0) @ weight
     error = np.sqrt(np.where(good, variance, 0) @ weight**2)
     covered = total > COVERED * total.max()
     return np.where(covered, light / total, 0), np.where(covered & (error > 0), error / total, np.inf)
+
+
+def column_weights(variance: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the inverse of the usual variance of the good pixels of each column, shape (nx,), 0 where there are none.
+
+    Weights follow the columns only: the photon noise of an object must not bias its own profile.
+    """
+    import bottleneck
+
+    usual = np.asarray(bottleneck.nanmedian(np.where(good, variance, np.nan), axis=0), np.float64)
+    return np.where(np.isfinite(usual), 1 / np.maximum(usual, 1e-12), 0)
 
 
 def slit_profile(data: NDArray[np.floating], variance: NDArray[np.floating], good: NDArray[np.bool_]) -> SlitProfile:
@@ -99,6 +111,26 @@ def slit_profile(data: NDArray[np.floating], variance: NDArray[np.floating], goo
     formal = np.stack([_matched(light, error, width) for width in WIDTHS])
     noise = np.array([max(1.0, _lower_std(row)) for row in formal])
     return SlitProfile(light, error, formal / noise[:, None], float(noise[SEEING]))
+
+
+def hot_rows(profile: SlitProfile, threshold: float) -> NDArray[np.bool_]:
+    """Return the rows whose light stands alone, shape (ny,): a hot line of the detector that runs along the spectrum.
+
+    Where columns are shifted to follow a trace it would be spread over some rows, and look like an object.
+
+    Parameters
+    ----------
+    profile
+        Of a frame none of whose columns is shifted.
+    threshold
+        Sigma by which such a row exceeds its neighbours.
+    """
+    light, error = (np.pad(values, 1, "edge") for values in (profile.light, profile.error))
+    beside = (light[:-2] + light[2:]) / 2
+    noise = np.sqrt(error[1:-1] ** 2 + (error[:-2] ** 2 + error[2:] ** 2) / 4)
+    with np.errstate(invalid="ignore"):
+        alone = profile.light - beside > threshold * profile.noise * noise
+    return np.asarray(alone & (np.abs(beside) < ALONE * profile.light))
 
 
 def find_peaks_of(profile: SlitProfile, threshold: float, *, holes: bool = True) -> list[tuple[float, float, float]]:

@@ -50,6 +50,14 @@ def test_a_hot_column_that_begins_at_some_row_is_flagged_from_there_on(frames, b
     assert not (flags[: first - 80, 60] & bad_pixel).any()
 
 
+def test_a_hot_column_that_noise_hides_in_every_frame_is_flagged(detector, frames, bad_pixel):
+    for frame in frames:
+        frame.data[:, 60] += 1.5 * detector.noise / detector.gain
+    flags = flags_of(STEP(frames))
+    assert (flags[:, 60] & bad_pixel).all()
+    assert np.count_nonzero(np.delete(flags[:, 12:], 48, axis=1)) <= 3
+
+
 def test_a_frame_with_a_light_leak_is_left_out_and_named(detector, frames, caplog):
     leak = OVERSCAN(detector.raw(np.full((detector.ny, detector.nx), 80.0), name="leak"))
     result = STEP([*frames, leak])

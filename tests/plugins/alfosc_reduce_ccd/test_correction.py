@@ -47,6 +47,7 @@ def test_header_of_what_was_used(detector, bias, noise):
     header = STEP(OVERSCAN(detector.raw()), bias, None, noise).meta
     assert header["GAIN"] == detector.gain and header["GAINHDR"] == 0.16 and header["RDNHDR"] == 4.3
     assert header["RDNOISE"] == pytest.approx(detector.noise, rel=0.05)
+    assert header["DRKNOISE"] == pytest.approx(header["RDNOISE"] * np.sqrt(1 + 1 / 20), rel=0.005)
     assert header["SATURATE"] == pytest.approx((700000 - header["OVSCLEV"]) * detector.gain, abs=1)
     assert (header["DISPAXIS"], header["DISPSIGN"]) == (1, 1)
 

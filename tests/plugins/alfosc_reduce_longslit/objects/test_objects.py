@@ -10,6 +10,7 @@ from alfosc_reduce_longslit.objects.objects import TraceObjects
 from astropy.io.fits import Header
 
 from alfosc_reduce.errors import DataError
+from alfosc_reduce.flags import Flag
 from alfosc_reduce.images import make_image, variance_of
 from alfosc_reduce.products import load, save
 
@@ -142,3 +143,30 @@ def test_quality_and_figures():
     empty = step(scene(seed=15))
     assert step.quality(empty)["object_significance"] is None
     assert len(list(step.figures(empty, image=scene(seed=15)))) == 2
+
+
+def with_frame(image, data=None, variance=None, flags=None):
+    data = np.asarray(image.data) if data is None else data
+    variance = variance_of(image) if variance is None else variance
+    return make_image(data, unit="electron", header=image.header, variance=variance, flags=flags)
+
+
+def test_a_hot_line_of_the_detector_along_the_spectrum_is_no_object():
+    image = scene([5000], [90], seed=11)
+    hot = np.array(image.data)
+    hot[40, 200:] += 60
+    traces = TraceObjects()(with_frame(image, hot))
+    assert len(traces) == 1
+    np.testing.assert_allclose(traces.centres[0], TraceObjects()(image).centres[0], atol=0.05)
+
+
+def test_columns_with_few_usable_pixels_weigh_no_more_than_others():
+    found = []
+    for seed in range(15):
+        image = scene([100_000], [40], seed=seed)
+        flags, data = np.zeros(image.shape, np.int16), np.array(image.data)
+        columns = np.random.default_rng(seed).integers(50, 550, 5)
+        flags[:90, columns] = Flag.BAD_PIXEL
+        data[:90, columns] = 0
+        found.append(len(TraceObjects()(with_frame(image, data, np.where(flags > 0, 1, variance_of(image)), flags))))
+    assert found == [1] * 15

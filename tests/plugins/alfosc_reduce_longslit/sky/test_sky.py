@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from alfosc_reduce_longslit.extraction.profile import moffat, scaled
 from alfosc_reduce_longslit.products import WavelengthSolution
+from alfosc_reduce_longslit.sky.covariance import covariance_of
 from alfosc_reduce_longslit.sky.model import model_sky
 from alfosc_reduce_longslit.sky.noise import exchange_photons, photon_scale
 from alfosc_reduce_longslit.sky.sky import SubtractSky
-from alfosc_reduce_longslit.sky.spline import cubic_weights
+from alfosc_reduce_longslit.sky.spline import ORDER, cubic_weights
 from astropy.io.fits import Header
 from astropy.table import QTable
 from hypothesis import given, settings
@@ -200,3 +201,50 @@ def test_a_column_without_a_pixel_follows_its_neighbours():
     good[:, 50] = False
     model = model_sky(sky, READ_NOISE**2 + sky, good, wavelengths.map(), read_noise=READ_NOISE)
     np.testing.assert_allclose(model.sky[:, 50], sky[:, 50], rtol=0.05)
+
+
+@given(st.integers(1, 40), st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_the_covariance_is_that_of_the_inverse(splines, terms):
+    rng = np.random.default_rng(100 * splines + terms)
+    size, width = splines * terms, ORDER * terms
+    root = np.tril(rng.normal(size=(size, size)))
+    root[np.subtract.outer(np.arange(size), np.arange(size)) >= width // 2] = 0
+    matrix = root @ root.T + np.eye(size)
+    bands = np.zeros((width, size))
+    for lag in range(min(width, size)):
+        bands[lag, : size - lag] = np.diagonal(matrix, -lag)
+    found, inverse = covariance_of(bands, terms), np.linalg.inv(matrix)
+    for lag in range(min(ORDER, splines)):
+        for i in range(splines - lag):
+            block = inverse[i * terms : (i + 1) * terms, (i + lag) * terms : (i + lag + 1) * terms]
+            np.testing.assert_allclose(found[lag, i], block, rtol=1e-6, atol=1e-9)
+
+
+def test_a_column_with_few_usable_rows_is_known_from_its_neighbours():
+    errors, variances = [], []
+    for seed in range(6):
+        image, wavelengths, sky, _ = scene(seed)
+        flags = np.zeros(image.shape, np.int16)
+        flags[8:, 100] = Flag.BAD_PIXEL
+        flagged = make_image(image.data, unit="electron", header=image.header, variance=variance_of(image), flags=flags)
+        result = SubtractSky()(flagged, wavelengths)
+        errors.append((np.asarray(result.sky.data) - sky)[:8, 100])
+        variances.append(variance_of(result.sky)[:8, 100])
+    # A polynomial through eight rows alone would not know the other end of the slit at all.
+    assert np.max(variances) < 0.2 * np.median(variance_of(image))
+    assert np.mean(np.square(errors)) < 3 * np.mean(variances)
+
+
+def test_noise_that_is_no_photons_does_not_bias_the_sky():
+    misses = []
+    for seed in range(6):
+        image, wavelengths, sky, _ = scene(seed)
+        extra = 10.0
+        data = np.asarray(image.data) + np.random.default_rng(seed).normal(0, np.sqrt(extra), sky.shape)
+        header = image.header.copy()
+        header["DRKNOISE"] = np.sqrt(READ_NOISE**2 + extra)
+        noisy = make_image(data, unit="electron", header=header, variance=READ_NOISE**2 + extra + np.maximum(data, 0))
+        misses.append(np.mean(np.asarray(SubtractSky()(noisy, wavelengths).sky.data) - sky))
+    # The mean of 96000 pixels with 9 electrons of noise is known to 0.03 electrons, six of them to 0.012.
+    assert abs(np.mean(misses)) < 0.036
