@@ -16,6 +16,7 @@ from alfosc_reduce_imaging.sources.apertures import (
 )
 from alfosc_reduce_imaging.sources.depth import EmptyApertures, empty_apertures
 from alfosc_reduce_imaging.sources.isophotes import Isophotes, isophotes
+from alfosc_reduce_imaging.sources.patches import DIFFERENCE, missing_light
 from alfosc_reduce_imaging.sources.psf_photometry import PsfFluxes, fit_psf
 from alfosc_reduce_imaging.sources.second_look import is_needed, second_look
 from alfosc_reduce_imaging.sources.segmentation import Segmentation, segment
@@ -101,6 +102,8 @@ class Prepared:
     empty: EmptyApertures
     fwhm: float
     radii: NDArray[np.float64]
+    combined: bool = False
+    """Whether the image is made of several exposures."""
 
     @property
     def noise(self) -> Noise:
@@ -149,7 +152,7 @@ def prepare(
     if psf is not None and is_needed(scene, fwhm):
         chosen = labels_of(fit, found, fwhm) - 1
         scene, psf = second_look(scene, frame.light.good, found, psf, chosen[chosen >= 0], box)
-    return Prepared(stars, psf, found, scene, empty, fwhm, radii)
+    return Prepared(stars, psf, found, scene, empty, fwhm, radii, combined=correlation is not None)
 
 
 def is_shallow(sky: NDArray[np.float32], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -240,10 +243,22 @@ def photometry(frame: Frame, ready: Prepared) -> Measured:
     enclosed = np.full((len(x), len(ready.radii)), np.nan) if psf is None else psf.enclosed(ready.radii, x, y)
     free = found.significance > _FREE
     fluxes = None if psf is None else fit_psf(scene.light, frame.light.good, scene.noise, psf, x, y, free)
-    return Measured(
+    measured = Measured(
         ready.stars, psf, found, shapes, moments, apertures, kron, fluxes, x, y, enclosed, ready.empty, scene.noise,
         ready.fwhm, ready.radii,
     )  # fmt: skip
+    return with_missing_light(measured, frame, scene) if ready.combined else measured
+
+
+def with_missing_light(measured: Measured, frame: Frame, scene: Scene) -> Measured:
+    """Return the same with errors for the light that some exposures of a combined image miss."""
+    place = measured.x, measured.y, measured.radii[MAIN]
+    share = DIFFERENCE * missing_light(scene.light, frame.light.variance, scene.noise, *place)
+    apertures, fit = measured.apertures, measured.psf_fluxes
+    error = np.hypot(apertures.error, share[:, None] * apertures.flux)
+    if fit is not None:
+        fit = replace(fit, error=np.hypot(fit.error, share * fit.flux))
+    return replace(measured, apertures=replace(apertures, error=error), psf_fluxes=fit)
 
 
 def centres(
