@@ -116,3 +116,21 @@ def test_magnitudes_are_the_published_ones(measured: Callable[[str], Measured], 
         assert len(off) > 15
         assert abs(np.median(off)) < 0.04
         assert np.sqrt(np.mean((off - np.median(off)) ** 2)) < 0.04
+
+
+@pytest.mark.parametrize("band", TABLES)
+def test_zero_points_are_the_published_ones(measured: Callable[[str], Measured], band: str) -> None:
+    """Like with like: the published one is for fluxes (of a point spread function cut short, counts a second) that are
+    smaller than the total light. In which circle we find as much light, the fluxes of the stars say, no zero point."""
+    found = measured(band)
+    published = {str(name): float(flux) for name, flux in found.published["starid", "flux_psf"]}
+    stars = found.sources[(found.sources["source_flags"] == 0) & (found.sources["snr"] > 50)]
+    stars = stars[np.array([str(name) in published for name in stars["source_id"]])]
+    theirs = np.array([published[str(name)] for name in stars["source_id"]]) * found.image.meta["EXPTIME"]
+    radii = np.array(found.sources.meta["APERTURES"])
+    shares = [np.median(stars[f"flux_aper_{k}"].value / theirs) for k in range(1, len(radii) + 1)]
+    radius = np.interp(1, shares, radii)
+    assert len(stars) > 15
+    assert 1.3 < radius / found.published.meta["fwhm"].value < 1.7
+    ours = np.interp(radius, radii, [found.image.meta[f"MAGZPA{k}"] for k in range(1, len(radii) + 1)])
+    assert ours == pytest.approx(found.published.meta["zp"], abs=0.03)

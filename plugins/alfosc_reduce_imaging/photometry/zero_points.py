@@ -11,6 +11,7 @@ from alfosc_reduce_imaging.photometry.bands import bands, native_system
 from alfosc_reduce_imaging.photometry.calibration import CARDS, Calibration, seconds_of
 from alfosc_reduce_imaging.photometry.magnitude_columns import add_magnitudes, depth_of, own_colours
 from alfosc_reduce_imaging.photometry.sky_positions import julian_year
+from alfosc_reduce_imaging.photometry.zero_point_apertures import aperture_cards, aperture_zero_points
 from alfosc_reduce_imaging.photometry.zero_point_measurement import Measurement, measure_zero_point, tell
 from alfosc_reduce_imaging.photometry.zero_point_stars import flux_column
 
@@ -39,7 +40,8 @@ class MeasureZeroPoint(Step):
     neither saturated, blended, crowded, faint, extended nor variable, zero point, colour term and the scatter beyond
     the errors are fitted robustly; a colour term only where the stars constrain it. The zero point is that of this
     image at its own air mass, extinction included: magnitude = MAGZP - 2.5 log10(flux a second) + COLTERM x colour.
-    A source whose colour the catalogue does not know gets that of the typical star.
+    A source whose colour the catalogue does not know gets that of the typical star. MAGZP is for the total light of a
+    star (``flux_aper``); MAGZPA1, MAGZPA2, ... are for the sums in circles ``flux_aper_1``, ``flux_aper_2``, ...
     """
 
     band: str | None = None
@@ -69,23 +71,25 @@ class MeasureZeroPoint(Step):
             If band or catalogue are missing, or too few stars are left.
         """
         name = _name(image)
+        cards: dict[str, tuple[Any, str]] = {}
         if self.zero_point is not None:
             calibration = self._by_hand(image)
         else:
             measured = self.measure(image, sources, reference)
             tell(measured, name)
             calibration = measured.calibration
+            cards = _of_apertures(sources, measured)
         seconds = seconds_of(sources[flux_column(sources)].unit or image.unit, image.meta, name)
         colours = own_colours(sources, reference, calibration, _year(image, sources))
         table = add_magnitudes(sources, seconds, calibration, colours)
         header = image.meta.copy()
-        for key in CARDS:
+        for key in (*CARDS, *(key for key in image.meta if key.startswith("MAGZPA"))):
             header.remove(key, ignore_missing=True)
-        header.update(calibration.cards())
+        header.update(calibration.cards() | cards)
         limit = depth_of(sources, seconds, calibration)
         if limit is not None:
             header["MAGLIM"] = (limit, "[mag] limit of detection at 5 sigma")
-        table.meta.update({key: header[key] for key in CARDS if key in header})
+        table.meta.update({key: header[key] for key in (*CARDS, *cards) if key in header})
         variance = None if image.uncertainty is None else variance_of(image)
         output = make_image(
             image.data, unit=image.unit.to_string(), header=header, variance=variance, flags=flags_of(image)
@@ -141,6 +145,13 @@ def band_of(image: CCDData, asked: str | None) -> str:
     raise DataError(
         f"{_name(image)}: no zero point: {wrong}; set params.band to one of {' '.join(bands())}, or params.zero_point"
     )
+
+
+def _of_apertures(sources: QTable, measured: Measurement) -> dict[str, tuple[Any, str]]:
+    """Return the header cards with the zero points of fixed apertures."""
+    stars, fit = measured.stars, measured.fit
+    found = aperture_zero_points(sources, stars.source[fit.used], measured.calibration.zero_point, stars.flux)
+    return {**aperture_cards(found)}
 
 
 def _year(image: CCDData, sources: QTable) -> float | None:

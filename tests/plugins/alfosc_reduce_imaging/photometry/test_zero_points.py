@@ -98,6 +98,24 @@ def test_columns_say_which_magnitudes_are_total(field: Make) -> None:
     assert table["mag_V"].info.description == "of another program"
 
 
+def test_circles_have_zero_points_of_their_own(field: Make) -> None:
+    """Magnitudes from sums in circles are those of the total light, though a few stars have a neighbour in them."""
+    true = field(seed=8, count=120)
+    shares = (0.4, 0.85, 0.97)
+    true.sources.meta["APERTURES"] = [2.0, 5.0, 9.0]
+    crowded = np.where(np.arange(120) % 10 == 0, 1.5, 1.0)
+    for number, share in enumerate(shares, 1):
+        true.sources[f"flux_aper_{number}"] = share * crowded * true.sources["flux_aper"]
+    result = measured(true)
+    for number, share in enumerate(shares, 1):
+        value = result.image.meta[f"MAGZPA{number}"]
+        assert value - result.image.meta["MAGZP"] == pytest.approx(2.5 * np.log10(share), abs=0.003)
+        assert result.sources.meta[f"MAGZPA{number}"] == value
+    assert result.image.meta.comments["MAGZPA2"] == "[mag] MAGZP for flux_aper_2: 5.00 pix"
+    again = MeasureZeroPoint(zero_point=25.0)(result.image, true.sources, None).image.meta
+    assert not [key for key in again if key.startswith("MAGZPA")]
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.002, 0.1])
 def test_a_colour_term_that_nothing_constrains_is_refused(field: Make, spread: float, caplog: Any) -> None:
     true = field(seed=4, colours=(0.6, 0.6 + spread))
