@@ -82,26 +82,32 @@ def vetoes(
         "saturated": ((bits & SourceFlag.SATURATED) != 0) | ((pixels & int(Flag.SATURATED)) != 0),
         "masked": (bits & SourceFlag.MASKED) != 0,
         "cosmic ray": (width < narrow) | ((bits & (SourceFlag.COSMIC_RAY | SourceFlag.SHARP)) != 0),
-        "shape": _is_long(sources, profile) & ~_fits(sources, seeing, profile),
+        "shape": _is_misshapen(sources, seeing, profile),
         "extended": (width > WIDE * seeing) | (~(width < seeing) & (stellar < STELLAR)),
         "no point source": ((bits & SourceFlag.BAD_FIT) != 0) & (profile is None),
     }
 
 
-def _fits(sources: Table, seeing: float, profile: Profile | None) -> Booleans:
-    """Say which sources the point spread function describes: then the noise has made their moments long."""
+def _is_misshapen(sources: Table, seeing: float, profile: Profile | None) -> Booleans:
+    """Say which sources are too long for a star, and why noise is no excuse.
+
+    Where the point spread function describes a source, noise alone has made its moments long; where it does not, noise
+    is believed to have done half as much.
+    """
     if profile is not None:
-        return np.zeros(len(sources), bool)
-    freedom = np.pi * (RADIUS * seeing) ** 2
-    return np.asarray(numbers(sources, "chi2_psf", missing=np.inf) < 1 + POINTLIKE * np.sqrt(2 / freedom))
+        return _is_long(sources, profile, NOISY)
+    chi2 = numbers(sources, "chi2_psf")
+    limit = 1 + POINTLIKE * np.sqrt(2 / (np.pi * (RADIUS * seeing) ** 2))
+    long, suspect = (_is_long(sources, profile, noisy) for noisy in (NOISY, NOISY / 2))
+    return np.asarray((long & ~(chi2 < limit)) | (suspect & (chi2 > limit)))
 
 
-def _is_long(sources: Table, profile: Profile | None) -> Booleans:
-    """Say which sources are longer than stars are, noise allowed for."""
+def _is_long(sources: Table, profile: Profile | None, noisy: float) -> Booleans:
+    """Say which sources are longer than stars are, noise allowed for: `noisy` over the signal to noise."""
     usual = sources.meta.get("ELLIPTIC", 0.0)
     usual = float(usual) if isinstance(usual, (int, float)) and np.isfinite(usual) else 0.0
     flux, noise = best_flux(sources, profile)
-    longest = usual + ROUND + NOISY / np.maximum(flux / noise, 0.2)
+    longest = usual + ROUND + noisy / np.maximum(flux / noise, 0.2)
     return np.asarray(numbers(sources, "ellipticity", missing=0.0) > longest)
 
 

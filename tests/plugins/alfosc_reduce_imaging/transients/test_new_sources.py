@@ -104,6 +104,19 @@ def test_noise_may_make_a_point_long_but_not_misfit(field: Make, more_sources: M
     assert reasons[400] == "shape"
 
 
+def test_noise_is_less_of_an_excuse_for_what_misfits(field: Make, more_sources: Make) -> None:
+    """Of a trail that is cut in pieces one may lie alone, not longer than noise could make a star."""
+    true = field(seed=3, count=40, flux=2e4)
+    long = more_sources(true, [200, 400], [900, 900], [700, 700])
+    flux, noise = long["flux_psf"].value, long["flux_psf_error"].value
+    long["ellipticity"] = 0.15 + 0.7 * 6.5 / (flux / noise)
+    both = vstack([true.sources, long])
+    both["chi2_psf"] = np.ones(len(both))
+    both["chi2_psf"][-2:] = [1.0, 2.5]
+    result = search(true, sources=both)
+    assert 200 in np.round(result.sources["x"], -2) and 400 not in np.round(result.sources["x"], -2)
+
+
 def test_pieces_of_a_trail_are_not_new(field: Make, more_sources: Make) -> None:
     true = field(seed=3, count=40, flux=2e4)
     x = np.array([100.0, 230, 410, 700])
