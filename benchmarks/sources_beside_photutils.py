@@ -141,13 +141,17 @@ def backgrounds(work: Work) -> Iterator[None]:
 
 
 def judge_background(name: str, work: Work, job: Callable[[], Any]) -> None:
-    """Print how far the level is off, in noise of a pixel: everywhere, and below stars; and the scatter over truth."""
+    """Print how far the level is off, in noise of a pixel: everywhere, and below stars; and the scatter over truth.
+
+    Stars too faint to be seen belong to it: they lie below the others as well.
+    """
     (level, rms), cost = clocked(job)
     scene = work.scene
     if scene.sky is None:
         return told(name, cost, "(truth not known)")
     noise = np.sqrt(scene.sky + scenes.READ_NOISE**2)
-    off = (level - scene.sky) / noise
+    unseen = scene.flux[scene.strength < 5].sum() / scene.sky.size
+    off = (level - scene.sky - unseen) / noise
     bright = scene.strength > 100
     x, y = (np.rint(place[bright]).astype(int) for place in (scene.x, scene.y))
     aperture = np.pi * work.ready.fwhm**2

@@ -21,9 +21,9 @@ _FEWEST = 0.2
 _OBJECT = 2.5
 _SAMPLE = 800
 """Pixels of a cell that a first median is taken of."""
-_SMOOTHING, _GROWTH, _SHARE = 5, 11, 0.15
-_CROWDED = 0.2
-"""Share of masked pixels from which wings of stars lie in the first level, so that objects are masked a second time."""
+_SMOOTHING, _GROWTH, _SHARE = 5, 7, 0.25
+"""Masks that grow further let less of the wings, but also less of stars too faint to be seen, into the level. These lie
+below the stars that are measured as well: in crowded fields all would come out too bright."""
 
 Cells = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
 
@@ -35,8 +35,7 @@ def background(
 
     A first level, from medians of cells and the median of each cell's surroundings, tells where objects are. The second
     is the clipped mean of the pixels outside them, cell by cell, with a cubic surface through the cells. What is masked
-    lies above *or* below the first level by the same amount, so that the mean of pure noise stays what it is. In
-    crowded fields this is done twice.
+    lies above *or* below the first level by the same amount, so that the mean of pure noise stays what it is.
 
     Parameters
     ----------
@@ -56,17 +55,13 @@ def background(
     """
     values = np.where(good, data, np.float32(np.nan)).astype(np.float32, copy=False)
     first, scatter = rough_cells(values, box)
-    level = np.zeros_like(values)
-    shift = surface(first, values.shape)
-    for _ in range(2):
-        level += shift
-        values -= shift
-        objects = object_mask(values, np.maximum(surface(scatter, values.shape), 0))
-        offset, scatter = clipped_cells(np.where(objects, np.float32(np.nan), values), scatter, box)
-        shift = surface(offset, values.shape)
-        if np.mean(objects) < _CROWDED:
-            break
-    return level + shift, np.maximum(surface(scatter, values.shape), 0)
+    level = surface(first, values.shape)
+    rms = np.maximum(surface(scatter, values.shape), 0)
+    values -= level
+    values[object_mask(values, rms)] = np.nan
+    offset, scatter = clipped_cells(values, scatter, box)
+    level += surface(offset, values.shape)
+    return level, np.maximum(surface(scatter, values.shape), 0)
 
 
 def object_mask(excess: NDArray[np.float32], rms: NDArray[np.float32]) -> NDArray[np.bool_]:

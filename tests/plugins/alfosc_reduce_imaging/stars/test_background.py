@@ -53,17 +53,6 @@ def test_it_agrees_with_photutils_or_is_better(sky_field: Any, number: int) -> N
     assert abs(np.mean(rms) / field.noise - 1) < 0.01
 
 
-@pytest.mark.parametrize(("number", "share"), [(800, 0.5), (1200, 0.75)])
-def test_crowded_stars_lift_it_less_than_they_do_with_clipping_alone(sky_field: Any, number: int, share: float) -> None:
-    from photutils.background import Background2D
-
-    field = sky_field(shape=(640, 640), number=number, grid=False, flux=(1000, 1e5), seed=8)
-    level, rms = background(field.data, everywhere(field.data))
-    clipped = Background2D(field.data, 64).background
-    assert abs(np.mean(level) - field.sky) < share * abs(np.mean(clipped) - field.sky)
-    assert abs(np.mean(rms) / field.noise - 1) < 0.02
-
-
 def test_a_field_without_any_sky_keeps_a_scatter(sky_field: Any) -> None:
     field = sky_field(shape=(200, 200), number=400, grid=False, flux=(2e4, 2e5), seed=9)
     level, rms = background(field.data, everywhere(field.data))
