@@ -213,7 +213,7 @@ def quality(folder: Path, step: str) -> dict[str, Any]:
 def measures(name: str, folder: Path) -> Iterator[Measure]:
     """Yield every number of a night that it has the stars for, with its limit.
 
-    The pull of some hundred stars scatters by 0.06: in a single night its limits are wider by three standard errors;
+    The pull of some hundred stars scatters by 0.06: in a single night its limits are wider by two standard errors;
     `together` holds all nights to the limits themselves.
     """
     found = verdict(folder)
@@ -227,7 +227,7 @@ def measures(name: str, folder: Path) -> Iterator[Measure]:
         if one.name == "mag_auto" or min(one.faint, one.weak) < FEWEST:
             continue
         yield bias(f"{name}: {one.name}", one.bias, one.bias_error, one.faint)
-        wide = 0.1 + 3 * one.pull_error
+        wide = 0.1 + 2 * one.pull_error
         yield Measure(f"{name}: {one.name}, (measured - true) / error, {one.weak} stars", one.pull, 1 - wide, 1 + wide)
     pixels = noise(folder)
     yield Measure(f"{name}: noise of the combined image, pixels, over expected", pixels.pixel, 0.97, 1.03)
