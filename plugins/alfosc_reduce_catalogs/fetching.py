@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 TRANSFORMED = {"U": ("u", "g"), "B": ("g", "r"), "V": ("g", "r"), "R": ("r", "i"), "I": ("i", "z")}
 """Bands of Sloan from which those of Bessel can be worked out."""
+NOT_SLOAN = ("skymapper",)
+"""Catalogues with bands of these names that are others: nothing published leads from them to those of Bessel."""
 
 
 class FetchCatalog(Step):
@@ -132,6 +134,11 @@ def fetch(catalog: Catalog, field: SkyField, band: str = "", minimum: int = 1) -
     if not catalog.covers(field.centre, field.radius):
         raise DataError(f"covers only {catalog.footprint}")
     wanted = bands_for(band, list(catalog.bands))
+    if band and wanted != [band] and catalog.name in NOT_SLOAN:
+        raise DataError(
+            f"has no magnitudes in {band}, and no published transformation leads there from its bands "
+            f"({', '.join(catalog.bands)}); gaia has {band}"
+        )
     if band and not wanted:
         raise DataError(f"has no magnitudes in {band} (it has: {', '.join(catalog.bands) or 'none'})")
     table = catalog.sources(field.centre, field.radius)

@@ -123,6 +123,13 @@ def magnitudes_of(reference: Table, band: str) -> Magnitudes | None:
     return direct
 
 
+def advice_for(reference: Table) -> str:
+    """Return what to do about a catalogue that does not give a band."""
+    if str(reference.meta.get("CATALOG", "")).lower().startswith("skymapper"):
+        return "no published transformation leads from SkyMapper to U B V R I: fetch gaia, which has B V R I"
+    return "choose another catalogue"
+
+
 def _rows(catalogue: str, band: str) -> list[Row]:
     """Return the transformations to a band; of a catalogue that we know nothing of those for SDSS."""
     table = _table("transformations.ecsv")

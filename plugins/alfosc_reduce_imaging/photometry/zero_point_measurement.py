@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce_imaging.photometry.bands import Magnitudes, magnitudes_of
+from alfosc_reduce_imaging.photometry.bands import Magnitudes, advice_for, magnitudes_of
 from alfosc_reduce_imaging.photometry.calibration import Calibration
 from alfosc_reduce_imaging.photometry.zero_point_fit import LEAST_STARS, ZeroPointFit, fit_zero_point
 from alfosc_reduce_imaging.photometry.zero_point_stars import Stars, calibration_stars
@@ -87,7 +87,7 @@ def catalogue_magnitudes(reference: Table | None, band: str, name: str) -> Magni
         columns = [key[4:] for key in reference.colnames if key.startswith("mag_") and not key.endswith("_error")]
         raise DataError(
             f"{name}: no zero point: {reference.meta.get('CATALOG', 'the catalogue')} has {', '.join(columns) or 'no'} "
-            f"magnitudes, which do not give {band}; choose another catalogue or set params.zero_point"
+            f"magnitudes, which do not give {band}; {advice_for(reference)}, or set params.zero_point"
         )
     return found
 

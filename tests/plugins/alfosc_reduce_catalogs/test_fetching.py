@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
-from alfosc_reduce import DataError, get_step
+from alfosc_reduce import DataError, get_catalog, get_step
 from alfosc_reduce.field import field_of, position
 from alfosc_reduce.images import make_image
 
@@ -104,6 +104,21 @@ def test_the_first_that_has_enough_is_taken(tmp_path: Path, caplog: pytest.LogCa
     assert found.meta["RELEASE"] == "good.csv" and len(found) == 9
     assert "passed over skymapper: covers only declinations below" in caplog.text
     assert caplog.text.count("passed over file: has 0 sources around") == 2
+
+
+@pytest.mark.parametrize("band", "BVRI")
+def test_skymapper_is_passed_over_for_bands_it_does_not_lead_to(
+    tmp_path: Path, band: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its g and r are not those of Sloan; nothing is asked of the service."""
+    caplog.set_level("INFO")
+    field = image(dec=-30.0)
+    field.meta["BAND"] = band
+    choices = ["skymapper", csv(tmp_path / "own.csv", stars(150, -30, bands=band))]
+    found = get_step("fetch_catalog")(catalogs=choices, band_needed=True)(field)
+    assert found.meta["RELEASE"] == "own.csv"
+    assert f"skymapper: has no magnitudes in {band}, and no published transformation" in caplog.text
+    assert f"gaia has {band}" in caplog.text and band in get_catalog("gaia")().bands
 
 
 def test_a_band_is_needed(tmp_path: Path) -> None:

@@ -163,3 +163,15 @@ def test_the_tables_of_andicam(testdata: Path) -> None:
         len(shared) > 40 and np.array_equal(a["ra"], b["ra"]) and np.array_equal(a["mag_B"], b["mag_B"], equal_nan=True)
     )
     assert float(np.nanmedian(one["mag_B"] - one["mag_V"]).value) == pytest.approx(0.8, abs=0.3)
+
+
+def test_no_motion_is_not_an_unknown_one(tmp_path: Path) -> None:
+    """A zero counts as measured where the file says so or says nothing, and as unknown where it says that."""
+    rows = "ra,dec,pmra,pmdec,pm_known\n150,2,0,0,True\n150.001,2,0,0,False\n150.002,2,5,,True\n150.003,2,3,4,\n"
+    (tmp_path / "said.csv").write_text(rows)
+    found = catalog(tmp_path / "said.csv", epoch=2016.0).sources(CENTRE, 1 * u.arcmin)
+    assert list(found["pm_known"]) == [True, False, False, False]
+    assert np.all(found["pmra"][~found["pm_known"]].value == 0)
+    (tmp_path / "silent.csv").write_text("ra,dec,pmra,pmdec\n150,2,0,0\n150.001,2,,\n")
+    silent = catalog(tmp_path / "silent.csv", epoch=2016.0).sources(CENTRE, 1 * u.arcmin)
+    assert list(silent["pm_known"]) == [True, False]

@@ -80,6 +80,24 @@ def test_a_catalogue_of_unknown_origin_is_taken_at_its_word() -> None:
     assert magnitudes_of(catalogue("skymapper", {"g": 18.0, "r": 17.5}), "V") is None
 
 
+def test_published_numbers() -> None:
+    """As printed: Jordi et al. 2006 for U (SDSS DR7, sdssUBVRITransform), Lupton 2005, Tonry et al. 2012 table 6."""
+    sdss = catalogue("sdss", {"u": 19.0, "g": 17.6, "r": 17.1, "i": 16.9, "z": 16.8})
+    ug, gr, ri, iz = 1.4, 0.5, 0.2, 0.1
+    expected = {
+        "U": 17.6 + 0.79 * ug - 0.93 + 0.175 * ug + 0.150,
+        "B": 17.6 + 0.3130 * gr + 0.2271, "V": 17.6 - 0.5784 * gr - 0.0038,
+        "R": 17.1 - 0.2936 * ri - 0.1439, "I": 16.9 - 0.3780 * iz - 0.3974,
+    }  # fmt: skip
+    for band, value in expected.items():
+        assert magnitudes_of(sdss, band).value[0] == pytest.approx(value, abs=1e-6), band
+    panstarrs = catalogue("panstarrs", {"g": 17.6, "r": 17.1, "i": 16.9, "z": 16.8})
+    tonry = {"B": (17.6, 0.212, 0.556, 0.034), "V": (17.1, 0.005, 0.462, 0.013), "R": (17.1, -0.137, -0.108, -0.029),
+             "I": (16.9, -0.366, -0.136, -0.018)}  # fmt: skip
+    for band, (base, a, b, c) in tonry.items():
+        assert magnitudes_of(panstarrs, band).value[0] == pytest.approx(base + a + b * gr + c * gr**2, abs=1e-6), band
+
+
 def test_colours_are_in_native_systems() -> None:
     reference = catalogue("file", {"B": 15.0, "V": 14.5})
     reference.meta["MAGSYS"] = {"B": "AB", "V": "Vega"}
