@@ -54,12 +54,14 @@ def psf_in(header: Mapping[str, Any], shape: tuple[int, ...]) -> Psf | None:
 
     After a cut, or binning, the one stated is not that of the image any more.
     """
-    if CARD not in header:
+    try:
+        record = json.loads(str(header.get(CARD, "")))
+        if tuple(record["shape"]) != tuple(shape):
+            return None
+        return psf_of(record | {"table": (np.array(record["table"], float) * record["unit"]).tolist()})
+    except (ValueError, KeyError, TypeError):
+        # Another program may mean something else by this keyword.
         return None
-    record = json.loads(str(header[CARD]))
-    if tuple(record["shape"]) != tuple(shape):
-        return None
-    return psf_of(record | {"table": (np.array(record["table"], float) * record["unit"]).tolist()})
 
 
 def _rounded(values: NDArray[np.float64]) -> Any:

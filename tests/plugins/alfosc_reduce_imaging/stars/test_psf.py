@@ -175,6 +175,11 @@ def test_a_card_of_a_header_holds_a_point_spread_function() -> None:
     assert psf_in(header, (SHAPE[0] - 1, SHAPE[1])) is None and psf_in(fits.Header(), SHAPE) is None
 
 
+@pytest.mark.parametrize("value", ["moffat", 3.5, "[1, 2]", '{"shape": [500, 500]}', ""])
+def test_what_others_mean_by_that_card_does_not_matter(value: Any) -> None:
+    assert psf_in({CARD: value}, SHAPE) is None
+
+
 def test_the_seeing_of_a_point_spread_function_is_that_of_its_stars(sky_field: Any) -> None:
     field = sky_field(shape=SHAPE, number=50, fwhm=4.0, flux=(5e4, 3e5), ellipticity=0.1, theta=30.0)
     stars = at_own_width(frame_of(field.image()).light, 5.0)
