@@ -122,6 +122,20 @@ def fit_zero_point(
     )
 
 
+def straight_line(y: Floats, error: Floats, x: Floats) -> tuple[Floats, Floats, float]:
+    """Return constant and slope of a straight line, their covariance, and the scatter of points beyond their errors.
+
+    Parameters
+    ----------
+    y, error
+        Points and their standard errors, shape (n,), n at least 3.
+    x
+        Of the same shape.
+    """
+    line = _line(y, error, np.stack([np.ones(len(x)), x], axis=1))
+    return line.values, line.covariance, line.scatter
+
+
 def _without_colour(line: _Line, typical: float | None, why: str) -> ZeroPointFit:
     return ZeroPointFit(
         zero_point=float(line.values[0]),

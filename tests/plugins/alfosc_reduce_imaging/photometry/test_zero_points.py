@@ -264,6 +264,6 @@ class TestContract(StepContract):
 def test_skymapper_does_not_give_bessel_bands(field: Make) -> None:
     true = field(seed=8)
     true.reference.meta["CATALOG"] = "skymapper"
-    with pytest.raises(DataError, match="no published transformation leads from SkyMapper .* fetch gaia"):
+    with pytest.raises(DataError, match=r"no published transformation leads from SkyMapper .* fetch gaia"):
         measured(true, band="V")
     assert measured(true).image.meta["MAGZP"] == pytest.approx(true.zero_point, abs=0.02)
