@@ -20,6 +20,8 @@ INSEPARABLE = 0.3
 """Lines closer than this share of the line width count as one."""
 UNEVEN, FOREIGN = 0.3, 1.0
 """Relative error of the ratio of two listed strengths, within an ion and between ions."""
+LEAST_SLACK = 0.003
+"""Smallest error of such a ratio."""
 TIED = 1.15
 """Lines closer than this many line widths share one shift."""
 SHADED = 2.2
@@ -119,7 +121,11 @@ def heights_of(
 
 
 def group_lines(
-    x: NDArray[np.float64], light: NDArray[np.float64], worthy: NDArray[np.bool_], fwhm: float
+    x: NDArray[np.float64],
+    light: NDArray[np.float64],
+    worthy: NDArray[np.bool_],
+    fwhm: float,
+    lines: KnownLines | None = None,
 ) -> tuple[Groups, NDArray[np.intp]]:
     """Gather lines into blends.
 
@@ -133,6 +139,8 @@ def group_lines(
         True for lines bright enough to lead a blend.
     fwhm
         Line width in pixels.
+    lines
+        Whose listed strengths tell how bright lines of one ion are side by side; without, their light does.
 
     Returns
     -------
@@ -143,27 +151,45 @@ def group_lines(
     """
     taken = np.zeros(len(x), bool)
     leaders: list[int] = []
-    offsets: list[NDArray[np.float64]] = []
+    rows: list[tuple[NDArray[np.float64], ...]] = []
     for leader in np.flatnonzero(worthy)[np.argsort(-light[worthy], kind="stable")]:
         if taken[leader]:
             continue
-        members = _members(x, light, int(leader), ~taken, fwhm)
+        ratio, slack = _ratios(light, int(leader), lines)
+        members = _members(x, ratio, int(leader), ~taken, fwhm)
         taken[members] = True
-        row = np.full(MEMBERS, np.nan)
-        row[: len(members)] = x[members] - x[leader]
         leaders.append(int(leader))
-        offsets.append(row)
+        rows.append(tuple(_row(column[members]) for column in (x - x[leader], ratio, slack)))
     order = np.argsort(x[leaders])
     found = np.array(leaders, np.intp)[order]
-    return Groups(x[found], np.array(offsets).reshape(-1, MEMBERS)[order]), found
+    offset, ratio, slack = np.array(rows).reshape(-1, 3, MEMBERS)[order].swapaxes(0, 1)
+    return Groups(x[found], offset, ratio, slack), found
+
+
+def _ratios(
+    light: NDArray[np.float64], leader: int, lines: KnownLines | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the light of every line over the leader's and its error, from the list for lines of the leader's ion."""
+    ratio, uneven = light / light[leader], np.full(len(light), FOREIGN)
+    if lines is not None and lines.strength[leader] > 0:
+        alike = (lines.ion == lines.ion[leader]) & (lines.strength > 0)
+        ratio = np.where(alike, lines.strength / lines.strength[leader], ratio)
+        uneven = np.where(alike, UNEVEN, FOREIGN)
+    return ratio, uneven * ratio + LEAST_SLACK
+
+
+def _row(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    row = np.full(MEMBERS, np.nan)
+    row[: len(values)] = values
+    return row
 
 
 def _members(
-    x: NDArray[np.float64], light: NDArray[np.float64], leader: int, free: NDArray[np.bool_], fwhm: float
+    x: NDArray[np.float64], ratio: NDArray[np.float64], leader: int, free: NDArray[np.bool_], fwhm: float
 ) -> NDArray[np.intp]:
     """Return the leader and the free lines that move with it, brightest first."""
     distance = np.abs(x - x[leader]) / fwhm
-    tied = (distance < TIED) | ((distance < SHADED) & (light * OVERPOWERED < light[leader]))
-    near = np.flatnonzero(tied & free & (light > FAINTEST * light[leader]) & (np.arange(len(x)) != leader))
-    near = near[np.argsort(-light[near], kind="stable")][: MEMBERS - 1]
+    tied = (distance < TIED) | ((distance < SHADED) & (ratio * OVERPOWERED < 1))
+    near = np.flatnonzero(tied & free & (ratio > FAINTEST) & (np.arange(len(x)) != leader))
+    near = near[np.argsort(-ratio[near], kind="stable")][: MEMBERS - 1]
     return np.concatenate([[leader], near]).astype(np.intp)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 MEMBERS = 6
 """Most lines in one blend."""
 _LARGEST_STEP = 0.7
+NOTHING = 1e-12
+"""Terms that weigh this much less than the weightiest are not in the fit: they have no light on good pixels."""
+FAINTEST_TIE = 1e-6
+"""Errors of light smaller than this are those of a line without any."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,26 @@ class Groups:
     x
         Pixel of the leader, shape (n,).
     offset
-        Of the members from the leader in pixels, shape (n, MEMBERS); NaN where there is none; the leader's is 0.
+        Of the members from the leader in pixels, shape (n, at most `MEMBERS`); NaN where there is none; the leader's
+        is 0.
+    ratio, slack
+        What is known of the light of each member over the leader's, and its error, same shape: members too close to
+        tell apart could else pretend any shift. The slack is infinite where nothing is known.
     """
 
     x: NDArray[np.float64]
     offset: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    slack: NDArray[np.float64]
+
+    def take(self, index: NDArray[Any]) -> Groups:
+        """Return some of the groups."""
+        return Groups(self.x[index], self.offset[index], self.ratio[index], self.slack[index])
+
+    def trimmed(self) -> Groups:
+        """Return the groups without columns that no group uses."""
+        used = max(int(np.isfinite(self.offset).sum(axis=1).max(initial=1)), 1)
+        return Groups(self.x, self.offset[:, :used], self.ratio[:, :used], self.slack[:, :used])
 
 
 @dataclass(frozen=True)
@@ -98,9 +117,9 @@ def measure_positions(
     sweeps
         How often to go over all groups.
     """
-    half = int(np.ceil(profile.fwhm / 2 + 2.5))
+    half, groups = int(np.ceil(profile.fwhm / 2 + 2.5)), groups.trimmed()
     x = start.copy()
-    amplitude = np.zeros((*x.shape, MEMBERS))
+    amplitude = np.zeros((*x.shape, groups.offset.shape[1]))
     error, chi = np.full(x.shape, np.inf), np.full(x.shape, np.inf)
     for sweep in range(sweeps):
         model = _model(strips.data.shape, groups, x, amplitude, profile, half)
@@ -113,7 +132,7 @@ def measure_positions(
 def _offsets(
     x: NDArray[np.float64], groups: Groups, half: int, nx: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return pixel indices (G, S, W) around each leader and their offsets from each member (G, S, W, MEMBERS)."""
+    """Return pixel indices (G, S, W) around each leader and their offsets from each member (G, S, W, members)."""
     reach = np.nan_to_num(groups.offset)
     low, high = reach.min(axis=1), reach.max(axis=1)
     width = int(2 * half + 1 + np.ceil((high - low).max(initial=0)))
@@ -162,28 +181,45 @@ def _refit(
     target = np.where(good, strips.data[strip, index] - model[strip, index] + own, 0)
     slope = -np.sum(np.nan_to_num(profile.slope(offset)) * amplitude[:, :, None, :], axis=-1, keepdims=True)
     design = np.concatenate([shape, slope if free else np.zeros_like(slope), np.ones_like(slope)], axis=-1)
-    solution, covariance = _solve(design, target, weight)
-    step = np.clip(solution[..., MEMBERS], -_LARGEST_STEP, _LARGEST_STEP)
+    solution, covariance = _solve(design, target, weight, _ties(groups, amplitude[..., 0]))
+    step = np.clip(solution[..., -2], -_LARGEST_STEP, _LARGEST_STEP)
     residual = target - np.sum(design * solution[..., None, :], axis=-1)
     freedom = np.maximum(good.sum(axis=-1) - np.isfinite(groups.offset).sum(axis=1)[:, None] - 2, 1)
     chi = np.sqrt(np.sum(weight * np.square(residual), axis=-1) / freedom)
-    error = np.sqrt(covariance[..., MEMBERS, MEMBERS])
+    error = np.sqrt(covariance[..., -2, -2])
     enough = good.sum(axis=-1) >= np.isfinite(groups.offset).sum(axis=1)[:, None] + 3
     core = (np.abs(offset[..., 0]) < profile.fwhm / 2) & (index >= 0)
     whole = ~np.any(core & ~good, axis=-1)
     usable = enough & whole & (solution[..., 0] > 0) & free
-    return x + np.where(enough, step, 0), solution[..., :MEMBERS], np.where(usable, error, np.inf), chi
+    seen = np.any(core & good, axis=-1)[..., None]
+    light = np.where(seen, solution[..., :-2], 0.0)
+    return x + np.where(enough, step, 0), light, np.where(usable, error, np.inf), chi
+
+
+def _ties(groups: Groups, leader: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the normal matrix of what is known of the members' light, given a first leader's, (G, S, terms, terms)."""
+    error = groups.slack[:, None, :] * np.maximum(leader, 0)[..., None]
+    known = (error > FAINTEST_TIE) & np.isfinite(error)
+    tie = np.where(known, 1 / np.square(np.where(known, error, 1)), 0.0)
+    ratio = np.nan_to_num(groups.ratio)[:, None, :]
+    columns = groups.offset.shape[1]
+    matrix = np.zeros((*leader.shape, columns + 2, columns + 2))
+    member = np.arange(1, columns)
+    matrix[..., member, member] = tie[..., 1:]
+    matrix[..., 0, member] = matrix[..., member, 0] = -(tie * ratio)[..., 1:]
+    matrix[..., 0, 0] = np.sum((tie * np.square(ratio))[..., 1:], axis=-1)
+    return matrix
 
 
 def _solve(
-    design: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]
+    design: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64], ties: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted linear least squares of many small systems; unused columns come out 0."""
+    """Weighted linear least squares of many small systems, `ties` added; unused columns come out 0."""
     weighted = design * weight[..., None]
-    normal = np.swapaxes(weighted, -1, -2) @ design
+    normal = np.swapaxes(weighted, -1, -2) @ design + ties
     right = np.sum(weighted * target[..., None], axis=-2)
     size = np.sqrt(np.einsum("...ii->...i", normal))
-    size = np.where(size > 0, size, 1)
+    size = np.where(size > NOTHING * size.max(axis=-1, keepdims=True), size, 1)
     scaled = normal / size[..., None] / size[..., None, :] + 1e-9 * np.eye(normal.shape[-1])
     inverse = np.linalg.inv(scaled) / size[..., None] / size[..., None, :]
     return np.einsum("...ij,...j->...i", inverse, right), inverse

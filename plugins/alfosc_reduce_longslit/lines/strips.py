@@ -19,6 +19,8 @@ MOST_STRIPS = 20
 """Along the slit; each line is measured once a strip."""
 LEAST_HEIGHT = 8
 """Rows of a strip: enough light, and far less than the lines bend."""
+SPOILT = 2
+"""Pixels beside saturated ones that are not used."""
 
 
 def lit_rows(arc: CCDData) -> tuple[int, int]:
@@ -60,7 +62,8 @@ def central_spectrum(arc: CCDData, rows: tuple[int, int]) -> NDArray[np.float64]
 def cut_strips(arc: CCDData, rows: tuple[int, int], count: int = MOST_STRIPS) -> Strips:
     """Average the rows of an arc into strips; a pixel is good where most rows of its strip are.
 
-    A saturated pixel in any row spoils the pixel of the strip.
+    A saturated pixel in any row spoils the pixel of the strip and those beside it: they hold the edges of a line whose
+    light is not known.
     """
     height = min(max((rows[1] - rows[0]) // count, LEAST_HEIGHT), rows[1] - rows[0])
     count = (rows[1] - rows[0]) // height
@@ -71,10 +74,19 @@ def cut_strips(arc: CCDData, rows: tuple[int, int], count: int = MOST_STRIPS) ->
     noise = np.where(good, _variance(arc)[part].reshape(shape), 0)
     number = good.sum(axis=1)
     safe = np.maximum(number, 1)
-    spoilt = (number < 0.6 * height) | _saturated(arc)[part].reshape(shape).any(axis=1)
+    spoilt = (number < 0.6 * height) | _widened(np.asarray(_saturated(arc)[part].reshape(shape).any(axis=1), bool))
     variance = np.where(number > 0, noise.sum(axis=1) / safe**2, 1.0)
     y = rows[0] + height * np.arange(count) + (height - 1) / 2
     return Strips(data.sum(axis=1) / safe, np.maximum(variance, 1e-12), ~spoilt, np.asarray(y, np.float64))
+
+
+def _widened(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return also the pixels along x within `SPOILT` of saturated ones."""
+    result = saturated.copy()
+    for away in range(1, SPOILT + 1):
+        result[:, away:] |= saturated[:, :-away]
+        result[:, :-away] |= saturated[:, away:]
+    return result
 
 
 def _variance(arc: CCDData) -> NDArray[np.float64]:

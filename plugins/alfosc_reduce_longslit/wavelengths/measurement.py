@@ -123,7 +123,7 @@ def measure_arc(arc: ArcStrips, identified: IdentifiedArc) -> MeasuredLines:
     lines, x = _all_lines(arc, identified, first)
     continuum = background(arc.spectrum, first.profile.fwhm)
     light, noise = heights_of(x, arc.centre, first.profile, continuum)
-    return _measured(arc, identified, lines, x, light, light > BRIGHT * noise, first.profile.fwhm)
+    return _measured(arc, identified, lines, x, light, light > BRIGHT * noise, first.profile.fwhm, listed=True)
 
 
 def _with_unknown(lines: KnownLines, count: int) -> KnownLines:
@@ -167,11 +167,13 @@ def _measured(
     light: NDArray[np.float64],
     worthy: NDArray[np.bool_],
     fwhm: float,
+    *,
+    listed: bool = False,
 ) -> MeasuredLines:
     """Group lines, measure the blends with a profile measured on lines that stand alone, and fit the map."""
     order = np.argsort(x)
     lines, x, light, worthy = lines.take(order), x[order], light[order], worthy[order]
-    groups, leaders = group_lines(x, light, worthy, fwhm)
+    groups, leaders = group_lines(x, light, worthy, fwhm, lines if listed else None)
     profile = _profile(arc, groups, light[leaders], fwhm)
     positions = measure_positions(arc.strips, groups, groups.x[:, None] + arc.shift[None, :], profile)
     lines = lines.take(leaders)
@@ -217,7 +219,7 @@ def _profile(arc: ArcStrips, groups: Groups, light: NDArray[np.float64], fwhm: f
     if alone.sum() < 4:
         alone = np.ones(len(groups.x), bool)
     bright = alone & (light >= np.median(light[alone]))
-    some = Groups(groups.x[bright], groups.offset[bright])
+    some = groups.take(bright)
     strips = arc.strips.some(PROFILE_STRIPS)
     shift = np.interp(strips.y, arc.strips.y, arc.shift)
     return fit_profile(strips, some, some.x[:, None] + shift[None, :], fwhm)

@@ -38,7 +38,7 @@ def widths_along(arc: ArcStrips, measured: MeasuredLines) -> NDArray[np.float64]
         Its lines.
     """
     used = measured.fit.lines_used
-    groups = Groups(measured.groups.x[used], measured.groups.offset[used])
+    groups = measured.groups.take(used)
     factor, error = line_widths(arc, groups, measured.profile)
     good = np.isfinite(error) & (error < WORST)
     pixel = np.arange(arc.shape[1], dtype=np.float64)
