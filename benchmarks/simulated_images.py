@@ -26,7 +26,9 @@ import numpy as np
 from measures import Measure
 
 FEWEST = 12
-"""Stars that a number is judged by."""
+"""Stars that a number of a night is judged by."""
+ENOUGH = 500
+"""Stars that tell a pull to 0.03."""
 FAINT = 22.5
 """Magnitude of the brightest of the faint transients; the faintest is fainter by 0.4."""
 BAT, XRT = (20.0, -10.0, 1.5), (30.0, 15.0, 6.0)
@@ -250,7 +252,7 @@ def together(found: Sequence[Any]) -> Iterator[Measure]:
     """Yield what the stars of all nights say of magnitudes, given the verdicts on each."""
     for name in ("mag_aper", "mag_psf"):
         each = [one for night in found for one in night.magnitudes if one.name == name and one.faint >= FEWEST]
-        if len(each) < 2:
+        if sum(one.weak for one in each) < ENOUGH:
             continue
         weak, weight = np.array([one.weak for one in each]), np.array([one.bias_error for one in each]) ** -2.0
         pull = np.sqrt(np.average(np.square([one.pull for one in each]), weights=weak))
