@@ -41,7 +41,7 @@ def save_png(figure: Figure, path: Path) -> None:
     """Save a figure, a large one also as the report takes it; it is drawn once, where ``savefig`` draws twice."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
+    from PIL import Image, PngImagePlugin, WebPImagePlugin  # noqa: F401 - else PIL loads all formats to find these
 
     canvas: Any = FigureCanvasAgg(figure)
     for axes in figure.axes:
@@ -50,7 +50,7 @@ def save_png(figure: Figure, path: Path) -> None:
             axes.get_tightbbox = Outline(axes)  # type: ignore[method-assign]
     canvas.draw()
     image = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-    image.save(path, compress_level=1)
+    image.save(path, format="PNG", compress_level=1)
     if path.stat().st_size > SMALL:
         image.save(path.with_suffix(PACKED), **PACKING)
 

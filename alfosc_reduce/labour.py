@@ -17,6 +17,7 @@ from alfosc_reduce.drawing import draw
 from alfosc_reduce.errors import DataError, ReductionError
 from alfosc_reduce.names import plain_ascii
 from alfosc_reduce.orders import Input, Order, RawInput
+from alfosc_reduce.pools import give_back_memory
 from alfosc_reduce.provenance import make_record
 from alfosc_reduce.registry import get_instrument, get_step
 from alfosc_reduce.step import Step
@@ -185,6 +186,7 @@ def _carry_out(order: Order, store: Store, said: list[str], ready: Callable[[flo
             store.await_figures(folder)
     ready(time.perf_counter() - started)
     if draws:
+        give_back_memory()
         _add_figures(order.key, store, lambda: step.figures(result, **arguments), record, said)
 
 

@@ -14,6 +14,8 @@ import astropy.nddata
 import astropy.table
 import matplotlib.backends.backend_agg
 import matplotlib.figure
+import PIL.PngImagePlugin
+import PIL.WebPImagePlugin
 import scipy.interpolate
 import scipy.ndimage
 import scipy.optimize
@@ -24,7 +26,7 @@ import alfosc_reduce.products
 from alfosc_reduce.errors import ConfigurationError
 from alfosc_reduce.registry import STEPS, load_plugin, plugins
 
-__all__ = ["alfosc_reduce", "astropy", "matplotlib", "scipy"]
+__all__ = ["PIL", "alfosc_reduce", "astropy", "matplotlib", "scipy"]
 
 for name in plugins(STEPS):
     with contextlib.suppress(ConfigurationError):  # a broken plugin is told of when it is used

@@ -25,6 +25,8 @@ STRIP_BYTES = 6_000_000
 MEDIAN_VARIANCE = np.pi / 2
 """The variance of a median of many normal values, in units of that of their mean."""
 _COPIES = 20  # bytes a pixel and frame: values, their order, their deviations, variances, what is kept
+_READ = 3_000_000
+"""Bytes read of each frame on disk before their memory is given back."""
 _FEWEST_FOR_MAD = 5
 
 
@@ -106,7 +108,7 @@ def combine(
     scale = np.ones(n, np.float32) if scales is None else np.asarray(scales, np.float32)
     weight = np.ones(n, np.float32) if weights is None else np.asarray(weights, np.float32)
     level = None if noise is None else np.asarray(noise, np.float32)
-    result = _empty(planes[0].shape)
+    result, done = _empty(planes[0].shape), 0
     for rows in strips(planes[0].shape, n):
         values, variances, flags = _strip(planes, rows, scale, level)
         if offset is not None:
@@ -114,7 +116,17 @@ def combine(
         part = combine_strip(values, variances, flags, clip=clip, method=method, weights=weight)
         for name, array in vars(part).items():
             getattr(result, name)[rows] = array
+        done += values[0].nbytes
+        if done > _READ:
+            done = _let_go(planes)
+    _let_go(planes)
     return result
+
+
+def _let_go(planes: Sequence[Planes]) -> int:
+    for plane in planes:
+        plane.let_go()
+    return 0
 
 
 def strips(shape: tuple[int, ...], frames: int, memory: int = STRIP_BYTES) -> Iterator[slice]:

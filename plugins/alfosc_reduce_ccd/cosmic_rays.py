@@ -16,6 +16,7 @@ from alfosc_reduce.images import flags_of, make_image, rows_on_slit, usable, var
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.background import smooth_light
 from alfosc_reduce_ccd.naming import header_of, name_of, title_of
+from alfosc_reduce_ccd.statistics import number_flagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +109,7 @@ class RejectCosmicRays(Step):
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return how many pixels were hit, and for an image the width of the stars in pixels."""
-        hit = int(np.count_nonzero(flags_of(result) & Flag.COSMIC_RAY))
+        hit = number_flagged(result, Flag.COSMIC_RAY)
         found: dict[str, float | int | str | bool | None] = {
             "cosmic_ray_pixels": hit, "cosmic_ray_fraction": hit / result.data.size,
         }  # fmt: skip

@@ -19,7 +19,7 @@ from alfosc_reduce_ccd.noise import (
     of_one_read,
     read_noise,
 )
-from alfosc_reduce_ccd.planes import check_alike, planes_of, without_outliers
+from alfosc_reduce_ccd.planes import check_alike, planes_of, unmap, without_outliers
 from alfosc_reduce_ccd.products import DetectorNoise
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def _try_read_noise(bias: Sequence[Planes]) -> Measured | None:
     if len(bias) < 2:
         logger.warning("detector: one bias frame is too few to measure the read noise; the header's is used.")
         return None
-    return read_noise([plane.data for plane in bias])
+    found = read_noise([plane.data for plane in bias])
+    for plane in bias:
+        plane.let_go()
+    return found
 
 
 def _try_gain(
@@ -116,8 +119,10 @@ def _mean(frames: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
     """Return the mean of frames, one of them in memory at a time."""
     total = np.array(frames[0], np.float32)
     for frame in frames[1:]:
-        total += np.asarray(frame, np.float32)
-    return np.asarray(total / np.float32(len(frames)))
+        total += frame
+        unmap(frame)
+    total /= np.float32(len(frames))
+    return total
 
 
 def by_setup(flats: Sequence[Planes]) -> list[list[Planes]]:
@@ -137,6 +142,7 @@ def _statistics(flats: Sequence[Planes], level: NDArray[np.floating]) -> BlockSt
     good = np.ones(level.shape, bool)
     for plane in flats:
         good &= np.asarray(plane.flags) == 0 if plane.flags is not None else True
+        plane.let_go()
     return block_statistics([plane.data for plane in flats], level, good)
 
 

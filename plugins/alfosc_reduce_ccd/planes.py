@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,21 @@ class Planes:
         """(ny, nx)."""
         return self.data.shape
 
+    def let_go(self) -> None:
+        """Give back memory of what was read of arrays on disk."""
+        unmap(self.data, self.variance, self.flags)
+
+
+def unmap(*arrays: NDArray[Any] | None) -> None:
+    """Give back memory of arrays on disk: the system's cache still has them, but they no longer count as ours."""
+    for array in arrays:
+        base = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        # A private map that somebody wrote to would lose what was written.
+        if isinstance(base, mmap.mmap) and array is not None and not array.flags.writeable:
+            base.madvise(mmap.MADV_DONTNEED)
+
 
 def planes_of(frames: Sequence[CCDData], what: str) -> list[Planes]:
     """Return the arrays of frames that belong together.
@@ -73,7 +89,10 @@ def planes_of(frames: Sequence[CCDData], what: str) -> list[Planes]:
     DataError
         If there are none, or their size, binning, window or gain differ.
     """
-    planes = [_planes(frames[i]) for i in range(len(frames))]
+    planes = []
+    for i in range(len(frames)):
+        planes.append(_planes(frames[i]))
+        planes[-1].let_go()
     if not planes:
         raise DataError(f"{what}: there are no frames to combine; add some or disable this step")
     check_alike(planes, what)

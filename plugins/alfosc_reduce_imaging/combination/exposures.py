@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
-import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from alfosc_reduce_ccd.planes import unmap
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import mask_of
@@ -116,17 +116,6 @@ class Exposure:
     def let_go(self) -> None:
         """Give back memory of what was read of arrays on disk."""
         unmap(self.data, self.variance, self.flags)
-
-
-def unmap(*arrays: NDArray[Any] | None) -> None:
-    """Give back memory of arrays on disk: the system's cache still has them, but they no longer count as ours."""
-    for array in arrays:
-        base = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        # A private map that somebody wrote to would lose what was written.
-        if isinstance(base, mmap.mmap) and array is not None and not array.flags.writeable:
-            base.madvise(mmap.MADV_DONTNEED)
 
 
 def exposures_of(images: Sequence[CCDData], filelist: QTable, *, sky: str) -> list[Exposure]:

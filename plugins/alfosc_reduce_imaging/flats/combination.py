@@ -79,6 +79,9 @@ def combine_lit(frames: Sequence[LitFrame], clip: float) -> MeanFlat:
         flags[rows] = _common_flags(frames, rows) | strip_flags(strip, keep, data[rows], weights)
         counts += np.count_nonzero(keep), np.count_nonzero(strip.good)
         scatters.append(_scatter(strip, keep, data[rows], variance[rows]))
+        if start % (8 * ROWS) == 0:
+            for frame in frames:
+                frame.plane.let_go()
     scatter = float(np.nanmedian(scatters)) if np.isfinite(scatters).any() else float("nan")
     return MeanFlat(data, variance, flags, float(1 - counts[0] / max(counts[1], 1)), scatter)
 

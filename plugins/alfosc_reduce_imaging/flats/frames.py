@@ -186,6 +186,7 @@ def _in_blocks(plane: Planes, level: float, size: int) -> LitFrame:
     if not np.isfinite(values).all():
         good = np.isfinite(values) if good is None else good & np.isfinite(values)
     light = in_blocks(values, good, size) / np.float32(level)
+    plane.let_go()
     return LitFrame(plane, level, light, size, EVEN, np.zeros(light.shape, bool))
 
 
