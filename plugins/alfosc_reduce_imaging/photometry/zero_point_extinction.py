@@ -27,7 +27,7 @@ NEEDED = ("MAGZP", "AIRMASS", "MAGBAND")
 
 
 class Extinction(NamedTuple):
-    """Zero point outside the atmosphere, magnitudes lost a unit of air mass, their errors, the scatter of the points."""
+    """Zero point outside the atmosphere, magnitudes lost a unit of air mass, their errors, and the scatter."""
 
     zero_point: float
     zero_point_error: float
