@@ -164,6 +164,20 @@ def test_fringes_are_taken_out(tmp_path: Path) -> None:
     assert np.isfinite(benchmark.quality(folder, "zero_point")["zero_point"])
 
 
+@pytest.mark.xdist_group("images-satellite")
+def test_a_satellite_is_seen_where_it_passed_and_leaves_nothing(tmp_path: Path) -> None:
+    night = small(declination=28.0, seed=17)
+    series = replace(night.series[0], oddities=((1, "satellite"),))
+    folder = reduced(replace(night, series=(series,)), tmp_path)
+    frames, numbers = load(folder / "truth.fits").frames, tasks(folder)
+    for row in frames[frames["kind"] == "image"]:
+        quality = numbers[f"trails[{str(row['file']).partition('.')[0]}]"]["quality"]
+        assert quality["n_trails"] == (row["oddity"] == "satellite")
+        assert quality["trail_fraction"] < 0.04
+    assert 0.95 < benchmark.quality(folder, "combine")["noise_over_expected"] < 1.05
+    assert benchmark.verdict(folder).new.false <= 1
+
+
 @pytest.mark.xdist_group("images-flipped")
 def test_a_mirrored_image_is_solved(tmp_path: Path) -> None:
     folder = reduced(small(declination=28.0, seed=15, flipped=True, sky_map="none"), tmp_path)
