@@ -99,7 +99,8 @@ class Night:
     trace
         Slope in pixels along the slit a pixel of dispersion, and curvature in pixels at the ends.
     second_order
-        Blue light of targets and sky appears again in the red, where the instrument's table says so; lamps always do.
+        Blue light of targets and sky appears again in the red, where the instrument's table says so, and as strong as
+        the table says, where that was measured; the light of lamps always does.
     detector
         The truth about it.
     seed

@@ -25,6 +25,10 @@ MAGNIFICATION = 0.975
 """The slit on the detector is this much narrower along the dispersion: 1.0 arcsec is 4.56 pixels on the real arcs."""
 AREA = 4.5e4
 """Collecting area of the telescope in square centimetres."""
+_SHORTEST = 2000.0
+"""Angstrom; no light of shorter wavelengths reaches the ground."""
+_MEASURED = (3500.0, 5500.0)
+"""Angstrom between which the strength of the second order follows the instrument's terms; beyond it is held."""
 _DATA = Path(__file__).parent / "data"
 
 
@@ -123,9 +127,29 @@ class Spectrograph:
         middle, width = (wavelength[1:] + wavelength[:-1]) / 2, np.diff(wavelength)
         cells = density(middle) * self.efficiency(middle) * width
         if self.second_order:
-            blue = middle / SECOND_ORDER
-            cells = cells + density(blue) * self.second_order_efficiency(blue) * width / SECOND_ORDER
+            cells = cells + self._second_order(density, middle) * width
         return smear(cells, self.spread)
+
+    def _second_order(
+        self, density: Callable[[NDArray[np.float64]], NDArray[np.float64]], wavelength: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return electrons in second order an Angstrom of where they show, for a smooth spectrum."""
+        fine = np.arange(_SHORTEST, wavelength[-1] / 1.5, 5.0)
+        place, strength = fine * SECOND_ORDER, self.second_order_efficiency(fine)
+        if self.dispersion.disperser.second_order_place:
+            place, strength = self._measured_second_order(fine)
+        blue = np.interp(wavelength, place, fine)
+        light = density(blue) * np.interp(wavelength, place, strength, left=0, right=0)
+        return np.asarray(light * np.interp(wavelength, place, np.gradient(fine, place)))
+
+    def _measured_second_order(self, blue: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return where second-order light shows (Angstrom) and electrons a photon, by the terms of the instrument."""
+        disperser = self.dispersion.disperser
+        series = np.polynomial.polynomial.polyval
+        place = blue * series((blue - 4000) / 1000, disperser.second_order_place)
+        ratio = np.exp(series((np.clip(blue, *_MEASURED) - 4000) / 1000, disperser.second_order_strength))
+        known = disperser.second_order is not None
+        return place, np.asarray(known * ratio * self.efficiency(blue))
 
     def disperse_lines(self, wavelength: NDArray[np.float64], photons: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return electrons in the cells of `grid` for emission lines of given photons, second order included."""
