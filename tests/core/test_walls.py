@@ -104,6 +104,36 @@ def test_no_two_packages_need_each_other() -> None:
     TopologicalSorter({name: tops(path) & set(GUESTS) - {name} for name, path in GUESTS.items()}).prepare()
 
 
+def modules(package: Path) -> dict[str, set[str]]:
+    """Return which modules of a package need which others of it, also for their annotations alone."""
+
+    def name(path: Path) -> str:
+        return ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+
+    needs: dict[str, set[str]] = {name(path): set() for path in sorted(package.rglob("*.py"))}
+    for path, module, found in imports(package):
+        wanted = f"{module}.{found}" if f"{module}.{found}" in needs else module
+        needs[name(path)] |= {wanted} & set(needs) - {name(path)}
+    return needs
+
+
+@pytest.mark.parametrize("name", ["alfosc_reduce", *GUESTS])
+def test_no_two_modules_need_each_other(name: str) -> None:
+    TopologicalSorter(modules(CORE if name == "alfosc_reduce" else GUESTS[name])).prepare()
+
+
+@pytest.mark.parametrize("name", GUESTS)
+def test_no_two_rooms_of_a_package_need_each_other(name: str) -> None:
+    def room(module: str) -> str:
+        parts = module.split(".")
+        return parts[1] if len(parts) > 2 else module
+
+    needs: dict[str, set[str]] = {}
+    for module, wanted in modules(GUESTS[name]).items():
+        needs.setdefault(room(module), set()).update({room(other) for other in wanted} - {room(module)})
+    TopologicalSorter(needs).prepare()
+
+
 def top_level(path: Path) -> Iterator[ast.AST]:
     """Yield what runs on import: the statements of the module, without ``if TYPE_CHECKING`` and without functions."""
     for node in ast.parse(path.read_text()).body:

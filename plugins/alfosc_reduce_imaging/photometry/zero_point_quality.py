@@ -9,13 +9,17 @@ import numpy as np
 from alfosc_reduce_imaging.photometry.columns import numbers
 
 if TYPE_CHECKING:
+    from astropy.nddata import CCDData
+    from astropy.table import QTable
+
     from alfosc_reduce_imaging.photometry.zero_point_measurement import Measurement
-    from alfosc_reduce_imaging.photometry.zero_points import Photometry
 
 
-def zero_point_quality(result: Photometry, measured: Measurement | None) -> dict[str, float | int | str | bool | None]:
+def zero_point_quality(
+    image: CCDData, sources: QTable, measured: Measurement | None
+) -> dict[str, float | int | str | bool | None]:
     """Return zero point, error, colour term, scatter, how aperture and PSF agree, and the limiting magnitude."""
-    header = result.image.meta
+    header = image.meta
     found: dict[str, float | int | str | bool | None] = {
         "zero_point": header["MAGZP"],
         "zero_point_error": header.get("MAGZPERR"),
@@ -36,14 +40,14 @@ def zero_point_quality(result: Photometry, measured: Measurement | None) -> dict
             "zero_point_pull": float(np.std(pull)),
             "stars_matched": stars.counts["matched"],
             "stars_rejected": int((stars.good & ~fit.used).sum()),
-            "psf_less_aperture": _psf_offset(result, measured),
+            "psf_less_aperture": _psf_offset(sources, measured),
         }
     return found
 
 
-def _psf_offset(result: Photometry, measured: Measurement) -> float | None:
+def _psf_offset(sources: QTable, measured: Measurement) -> float | None:
     """Return the median difference of PSF and aperture magnitudes of the stars used."""
     rows = measured.stars.source[measured.fit.used]
-    difference = (numbers(result.sources, "mag_psf") - numbers(result.sources, "mag_aper"))[rows]
+    difference = (numbers(sources, "mag_psf") - numbers(sources, "mag_aper"))[rows]
     known = difference[np.isfinite(difference)]
     return float(np.median(known)) if len(known) else None

@@ -118,7 +118,7 @@ class MeasureZeroPoint(Step):
         """Return the zero point, its error, the colour term, the scatter of the stars and the limiting magnitude."""
         from alfosc_reduce_imaging.photometry.zero_point_quality import zero_point_quality
 
-        return zero_point_quality(result, self._again(inputs))
+        return zero_point_quality(*result, self._again(inputs))
 
     def figures(self, result: Photometry, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Yield the residuals of the stars against magnitude, colour and place in the field."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from alfosc_reduce_imaging.transients.new_sources import NewSources
 
 LARGEST = 700
 """Pixels on a side that the field is shown with."""
@@ -27,7 +26,11 @@ NAMES = ("0: in no circle", "1: consistent with BAT (or with one of two)", "2: c
 
 
 def figure_of_new(
-    image: CCDData, result: NewSources, sources: QTable, circles: tuple[ErrorCircle | None, ErrorCircle | None]
+    image: CCDData,
+    new: QTable,
+    rejected: QTable,
+    sources: QTable,
+    circles: tuple[ErrorCircle | None, ErrorCircle | None],
 ) -> Figure:
     """Return the field with numbered new sources in the colours of their classes, and the circles of BAT and XRT."""
     from matplotlib.figure import Figure
@@ -35,9 +38,8 @@ def figure_of_new(
     figure = Figure(figsize=(8, 7.5), dpi=100, layout="constrained")
     axes = figure.subplots()
     _show_field(axes, image)
-    new = result.sources
-    axes.scatter(numbers(result.rejected, "x"), numbers(result.rejected, "y"), s=25, marker="x", color="0.4", lw=0.5,
-                 label=f"{len(result.rejected)} without a counterpart, rejected")  # fmt: skip
+    axes.scatter(numbers(rejected, "x"), numbers(rejected, "y"), s=25, marker="x", color="0.4", lw=0.5,
+                 label=f"{len(rejected)} without a counterpart, rejected")  # fmt: skip
     for kind, name in enumerate(NAMES):
         rows = [int(row) for row in np.flatnonzero(np.asarray(new["class"]) == kind)]
         if rows:
@@ -97,11 +99,11 @@ def _title(image: CCDData) -> str:
     return " ".join(str(word) for word in words if word)
 
 
-def figure_of_cutouts(image: CCDData, result: NewSources) -> Figure:
+def figure_of_cutouts(image: CCDData, sources: QTable) -> Figure:
     """Return a piece of the image about each of the first new sources."""
     from matplotlib.figure import Figure
 
-    new = result.sources[:CUT_OUTS]
+    new = sources[:CUT_OUTS]
     columns = min(4, len(new))
     rows = -(-len(new) // columns)
     figure = Figure(figsize=(2.2 * columns + 0.6, 2.4 * rows + 0.5), dpi=100, layout="constrained")

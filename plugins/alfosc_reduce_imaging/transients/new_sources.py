@@ -135,6 +135,6 @@ class FindNew(Step):
         """Yield the field with the new sources and the error circles, and a cut-out of each."""
         from alfosc_reduce_imaging.transients.new_source_figures import figure_of_cutouts, figure_of_new
 
-        yield "new_sources", figure_of_new(inputs["image"], result, inputs["sources"], (self.bat, self.xrt))
+        yield "new_sources", figure_of_new(inputs["image"], *result, inputs["sources"], (self.bat, self.xrt))
         if len(result.sources):
-            yield "new_sources_close", figure_of_cutouts(inputs["image"], result)
+            yield "new_sources_close", figure_of_cutouts(inputs["image"], result.sources)

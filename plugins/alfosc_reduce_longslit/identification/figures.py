@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from alfosc_reduce_longslit.identification.arc import IdentifiedArc
+    from alfosc_reduce_longslit.identification.identified import IdentifiedArc
     from alfosc_reduce_longslit.identification.pattern import Expectation
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from astropy.nddata import CCDData
     from numpy.typing import NDArray
 
-    from alfosc_reduce_longslit.identification.arc import IdentifiedArc
+    from alfosc_reduce_longslit.identification.identified import IdentifiedArc
     from alfosc_reduce_longslit.lines.profile import LineProfile
 
 WORST_ERROR = 0.024

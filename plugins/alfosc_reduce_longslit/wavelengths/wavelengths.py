@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.step import Step
-from alfosc_reduce_longslit.identification.arc import IdentifiedArc, identify_arc
+from alfosc_reduce_longslit.identification.arc import identify_arc
+from alfosc_reduce_longslit.identification.identified import IdentifiedArc
 from alfosc_reduce_longslit.products import WavelengthSolution
 from alfosc_reduce_longslit.wavelengths.measurement import MeasuredLines, cut_arc, measure_arc
 from alfosc_reduce_longslit.wavelengths.width import widths_along

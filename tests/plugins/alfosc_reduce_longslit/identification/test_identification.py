@@ -6,7 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from alfosc_reduce_longslit.identification.arc import IdentifiedArc, identify_arc
+from alfosc_reduce_longslit.identification.arc import identify_arc
+from alfosc_reduce_longslit.identification.identified import IdentifiedArc
 from alfosc_reduce_longslit.lines.finding import find_lines
 from alfosc_reduce_longslit.lines.profile import LineProfile
 from astropy.io import fits
