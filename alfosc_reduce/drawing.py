@@ -1,4 +1,4 @@
-"""Saving figures quickly: laid out and drawn once, with room for text worked out, not measured piece by piece."""
+"""Saving figures quickly: laid out and drawn once, with room for labels worked out from few of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def save_png(figure: Figure, path: Path) -> None:
     canvas: Any = FigureCanvasAgg(figure)
     for axes in figure.axes:
         if axes.name == "rectilinear" and not axes.child_axes:
-            # What is measured here serves both passes of a constrained layout, which else is half of all drawing.
+            # Else both passes of a constrained layout measure every label: half of all drawing.
             axes.get_tightbbox = Outline(axes)  # type: ignore[method-assign]
     canvas.draw()
     image = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
@@ -63,7 +63,6 @@ class Outline:
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
-        self._room: tuple[float, ...] | None = None
 
     def __call__(self, renderer: Any = None, **options: Any) -> Bbox | None:
         """Return the outline in pixels; None if the panel is not shown."""
@@ -74,9 +73,7 @@ class Outline:
             return None
         locator: Any = axes.get_axes_locator()
         axes.apply_aspect(locator(axes, renderer) if locator else None)
-        if self._room is None:
-            self._room = _room_around(axes, renderer)
-        left, bottom, right, top = self._room
+        left, bottom, right, top = _room_around(axes, renderer)
         box = axes.get_window_extent(renderer)
         return Bbox.from_extents(box.x0 - left, box.y0 - bottom, box.x1 + right, box.y1 + top)
 

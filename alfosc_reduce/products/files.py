@@ -124,10 +124,14 @@ def load(path: str | Path, *, memmap: bool = False) -> Any:
         If the file is missing, damaged, or no product of this package.
     """
     try:
-        with _opened(path, memmap=memmap) as hdus:
+        # Planes are copied out of a map of the file: read first, they would be in memory twice.
+        with _opened(path, memmap=True, lazy=memmap) as hdus:
             if not (kind := hdus[0].header.get(KEYWORD)):
                 raise _no_product(path)
-            return _from_hdus(str(kind), hdus, copy=not memmap)
+            if kind == "CCDData" or memmap:
+                return _from_hdus(str(kind), hdus, copy=not memmap)
+        with _opened(path, memmap=False) as hdus:
+            return _from_hdus(str(kind), hdus, copy=True)
     except (OSError, TypeError, ValueError, KeyError, EOFError, UserWarning) as error:
         type_of_file(path)  # says so if there is no FITS file at all
         raise DataError(f"{path}: damaged product ({error}); remove it and run again") from error
@@ -156,14 +160,14 @@ def header_of_file(path: str | Path) -> fits.Header:
 
 
 @contextmanager
-def _opened(path: str | Path, *, memmap: bool) -> Iterator[fits.HDUList]:
+def _opened(path: str | Path, *, memmap: bool, lazy: bool | None = None) -> Iterator[fits.HDUList]:
     """Open a FITS file; what astropy only warns of in a damaged one is an error here."""
     from astropy.io import fits
     from astropy.utils.exceptions import AstropyUserWarning
 
     with warnings.catch_warnings(), Path(path).open("rb") as stream:
         warnings.filterwarnings("error", ".*(truncated|validating header)", AstropyUserWarning)
-        with fits.open(stream, memmap=memmap, lazy_load_hdus=memmap) as hdus:
+        with fits.open(stream, memmap=memmap, lazy_load_hdus=memmap if lazy is None else lazy) as hdus:
             yield hdus
 
 

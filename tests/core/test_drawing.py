@@ -63,7 +63,14 @@ def square(figure: Figure) -> None:
         axes.xaxis.set_label_position("top")
 
 
-MAKERS = (plain, images, shared, logarithmic, turned, square)
+def growing(figure: Figure) -> None:
+    """Make panels that have other ticks, with longer labels, once they have their size."""
+    above, below = figure.subplots(2, 1, height_ratios=[1, 4])
+    above.set_axis_off()
+    below.set(ylabel="measured less curve (%)", ylim=(-5.8, 5.8), xlabel="wavelength")
+
+
+MAKERS = (plain, images, shared, logarithmic, turned, square, growing)
 
 
 @pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__)
