@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from alfosc_reduce.instrument import Instrument
 
-LEAST_SCORE = 17.0
+LEAST_SCORE = 20.0
 LEAST_MARGIN = 6.0
 STERN_SCORE, STERN_MARGIN, STERN_SHARE, STERN_LIGHT = 25.0, 20.0, 0.7, 0.93
 """What is asked where the scale was never measured and may lie beyond what is searched: also that so many of the lines

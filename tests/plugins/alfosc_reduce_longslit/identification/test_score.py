@@ -111,4 +111,4 @@ def test_lines_in_other_places_are_not_certain(seed: int) -> None:
     rng = np.random.default_rng([7, seed])
     pattern = lamps(rng)
     wrong = identify(replace(pattern, position=np.sort(rng.uniform(*LIMITS, 60))), EXPECTED)
-    assert wrong.score < 17
+    assert wrong.score < 20
