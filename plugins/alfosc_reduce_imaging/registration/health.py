@@ -47,6 +47,8 @@ def _reason(frame: StarList, common: str, width: float, length: float) -> str:
         return f"only {len(frame)} stars were found, {FEWEST} are needed"
     if not frame.clean.any():
         return f"all of its {len(frame)} stars are saturated or masked"
+    if not np.isfinite(frame.fwhm) and np.isfinite(width):
+        return f"none of its {len(frame)} detections is a star that tells the seeing: saturated, masked, faint or noise"
     if frame.fwhm > DEFOCUSED * width:
         return f"out of focus: stars are {frame.fwhm:.1f} pixels wide, in better frames {width:.1f}"
     if frame.ellipticity > max(TRAILED, length + LONGER):

@@ -118,7 +118,7 @@ def star_list(table: QTable, name: str) -> StarList:
     flux_error, fwhm = (_column(table, column)[keep] for column in ("flux_error", "fwhm"))
     flux = flux[keep]
     noise = np.where(flux_error > 0, flux_error, np.sqrt(flux))
-    width = _number(meta, "SEEINGPX", _median(fwhm))
+    width = _number(meta, "SEEINGPX") if "SEEINGPX" in meta else _median(fwhm)
     guess = 0.6 * (width if width > 0 else 4.0) * np.minimum(noise / flux, 1.0)
     stated = np.hypot(_column(table, "x_error"), _column(table, "y_error"))[keep] / 2**0.5
     error = np.hypot(_POSITION_FLOOR, np.where(stated > 0, stated, guess))

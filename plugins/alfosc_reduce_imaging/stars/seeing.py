@@ -85,6 +85,8 @@ def measure_seeing(
     fwhm, beta = fit_moffat(
         stamps[brightest], variance[brightest], moments.dx[brightest], moments.dy[brightest], mean
     )  # fmt: skip
+    if not fwhm < stamps.shape[-1]:  # no star: residues of cosmic rays in a blank frame
+        return np.zeros_like(is_star), NO_SEEING
     fwhm *= size / float(np.median(moments.size[brightest]))
     major, minor = axes_of(*(np.array([value]) for value in mean))
     theta = angle_of(*(np.array([value]) for value in mean))

@@ -138,11 +138,12 @@ def test_frames_that_spoil_are_left_out_with_the_reason(field: Any, caplog: pyte
     found = register(
         stars.seen("good"), stars.seen("fine", MAPS[1]), trailed, blank, saturated,
         stars.seen("donuts", SEEINGPX=14.0), other.seen("elsewhere"), stars.seen("blue", FILTER="u"),
+        stars.seen("doubtful", SEEINGPX=np.nan),
     )  # fmt: skip
     reasons = dict(zip(found["file"], found["reason"], strict=True))
     assert reasons["good"] == reasons["fine"] == ""
     expected = {"trailed": "trailed", "blank": "no star", "saturated": "saturated", "donuts": "out of focus",
-                "elsewhere": "another field", "blue": "filter u"}  # fmt: skip
+                "elsewhere": "another field", "blue": "filter u", "doubtful": "none of its"}  # fmt: skip
     for name, words in expected.items():
         assert words in reasons[name]
         assert f"{name} is not used: {reasons[name]}." in caplog.text

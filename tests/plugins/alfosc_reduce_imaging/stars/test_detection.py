@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from alfosc_reduce_imaging.stars.detection import find_stars, first_of_each
 from alfosc_reduce_imaging.stars.finding import FindStars
-from alfosc_reduce_imaging.stars.seeing import fit_moffat
+from alfosc_reduce_imaging.stars.moments import Moments
+from alfosc_reduce_imaging.stars.seeing import fit_moffat, measure_seeing
 from alfosc_reduce_imaging.stars.variation import width_variation
 
 from alfosc_reduce.errors import DataError
@@ -155,6 +156,18 @@ def test_a_blank_frame_is_an_empty_table_with_a_sentence(sky_field: Any, caplog:
     assert not np.isfinite(table.meta["SEEING"])
     assert "no star" in caplog.text
     assert FindStars().quality(table)["seeing_arcsec"] is None
+
+
+def test_light_without_an_end_is_no_star() -> None:
+    """What was left of cosmic rays in a blank frame passed for stars 92000 pixels wide."""
+    number = 6
+    stamps = np.full((number, 21, 21), 50.0)
+    none, wide = np.zeros(number), np.full(number, 30.0)
+    shapes = {name: wide if name in ("xx", "yy") else none for name in Moments.__dataclass_fields__}
+    moments = Moments(**(shapes | {"settled": np.ones(number, bool)}))
+    sure = np.ones(number, bool), np.full(number, 50.0)
+    is_star, seeing = measure_seeing(stamps, np.ones_like(stamps), moments, *sure)
+    assert not is_star.any() and seeing.number == 0 and not np.isfinite(seeing.fwhm)
 
 
 def test_a_frame_without_a_usable_pixel_is_refused(sky_field: Any) -> None:
