@@ -10,6 +10,8 @@ from alfosc_reduce_longslit.identification.arc import identify_arc
 from alfosc_reduce_longslit.identification.identified import IdentifiedArc
 from alfosc_reduce_longslit.lines.finding import find_lines
 from alfosc_reduce_longslit.lines.profile import LineProfile
+from arc_changes import header_of as arc_header
+from arc_changes import of_one_lamp, read
 from astropy.io import fits
 
 from alfosc_reduce import DataError, get_instrument
@@ -174,6 +176,15 @@ def test_the_real_arc_of_each_grism_is_identified(testdata, grism: int) -> None:
     off = (listed - np.interp(x, pixel, wave)) / np.interp(x, pixel, np.gradient(wave))
     assert abs(np.median(off)) < 0.25
     assert np.median(np.abs(off)) < 0.35
+
+
+@pytest.mark.parametrize("shift", [-120.0, -40.0, 0.0, 75.0])
+def test_six_lines_of_helium_are_too_few(testdata, shift: float) -> None:
+    """With two lines that are none they make a smooth scale that is wrong by four pixels."""
+    arc, lines = of_one_lamp(read(testdata, 4), "He")
+    assert lines == 6
+    with pytest.raises(DataError, match="beyond doubt"):
+        identify_arc(arc.flux, arc_header(arc, 4, shift, lamps="He"), INSTRUMENT)
 
 
 def test_found_lines_lie_where_they_were_put() -> None:
