@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.images import usable
-from alfosc_reduce_imaging.astrometry.refusal_figure import title_of
 from alfosc_reduce_imaging.photometry.columns import numbers, truths
+from alfosc_reduce_imaging.titles import title_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -43,7 +43,7 @@ def figure_of_residuals(image: CCDData, sources: QTable) -> Figure:
         axes.set(xlabel=label, ylabel="image less catalogue (mas)")
     b.legend(fontsize=7, loc="upper right")
     figure.suptitle(
-        f"{title_of(image)}   {summary['fit']}, {summary['stars']} stars, rms {1000 * summary['rms']:.1f} mas, "
+        f"{title_of(image.meta)}   {summary['fit']}, {summary['stars']} stars, rms {1000 * summary['rms']:.1f} mas, "
         f"left out {1000 * summary['left_out_rms']:.1f} mas", fontsize=10,
     )  # fmt: skip
     return figure
@@ -128,7 +128,7 @@ def figure_of_field(image: CCDData, sources: QTable, reference: QTable) -> Figur
     _compass(axes, image)
     catalogue = str(reference.meta.get("CATALOG", "catalogue"))
     axes.set_title(
-        f"{title_of(image)}   {catalogue}   {summary['scale']:.4f} arcsec a pixel, y at position angle "
+        f"{title_of(image.meta)}   {catalogue}   {summary['scale']:.4f} arcsec a pixel, y at position angle "
         f"{summary['rotation']:.2f} deg", fontsize=10,
     )  # fmt: skip
     return figure

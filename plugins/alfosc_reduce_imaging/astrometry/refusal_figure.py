@@ -9,20 +9,12 @@ import numpy as np
 from alfosc_reduce_imaging.astrometry.tangent_plane import axes_at, project
 
 if TYPE_CHECKING:
-    from astropy.nddata import CCDData
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from alfosc_reduce_imaging.astrometry.matching import Detected, Known
     from alfosc_reduce_imaging.astrometry.start import Start
     from alfosc_reduce_imaging.patterns.matching import PatternMatch
-
-
-def title_of(image: CCDData) -> str:
-    """Return object, frame and filter for the head of a figure."""
-    header = image.meta
-    parts = (str(header.get(name, "")) for name in ("OBJECT", "FILENAME", "FILTER"))
-    return "   ".join(part for part in parts if part)
 
 
 def figure_of_failure(name: str, start: Start, detected: Detected, known: Known, found: PatternMatch | None) -> Figure:

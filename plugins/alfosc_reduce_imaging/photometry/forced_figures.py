@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce_imaging.photometry.forced_fluxes import RING
-from alfosc_reduce_imaging.stars.figures import title_of
 from alfosc_reduce_imaging.stars.stamps import stamps_at
+from alfosc_reduce_imaging.titles import title_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData

@@ -78,7 +78,7 @@ def figure_of_field(image: CCDData, sources: QTable, measured: Measurement) -> F
                         cmap="RdBu_r", vmin=-limit, vmax=limit, s=40, edgecolors="0.4", linewidths=0.4)  # fmt: skip
     figure.colorbar(dots, label="catalogue less fit (mag)")
     ny, nx = image.shape
-    axes.set(xlim=(0, nx - 1), ylim=(0, ny - 1), aspect="equal", xlabel="column", ylabel="row")
+    axes.set(xlim=(0, nx - 1), ylim=(0, ny - 1), aspect="equal", xlabel="x (pixels)", ylabel="y (pixels)")
     axes.set_title(f"Zero point over the field   {_title(image, measured)}", fontsize=9)
     return figure
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alfosc_reduce_imaging.sources.flags import UNSAFE, SourceFlag
-from alfosc_reduce_imaging.stars.figures import seeing_text, show_field, title_of
+from alfosc_reduce_imaging.stars.figures import seeing_text, show_field
 from alfosc_reduce_imaging.stars.psf_record import psf_of
 from alfosc_reduce_imaging.stars.stamps import stamps_at
+from alfosc_reduce_imaging.titles import title_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData

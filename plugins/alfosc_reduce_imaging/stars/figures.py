@@ -8,6 +8,7 @@ import numpy as np
 
 from alfosc_reduce.images import usable
 from alfosc_reduce_imaging.stars.peaks import binned
+from alfosc_reduce_imaging.titles import title_of
 
 if TYPE_CHECKING:
     from astropy.nddata import CCDData
@@ -102,12 +103,6 @@ def draw_shapes(axes: Axes, stars: QTable) -> None:
         headaxislength=0, width=0.003, color="C3", scale=3, scale_units="width",
     )  # fmt: skip
     axes.quiverkey(arrows, 0.85, 1.03, 0.2, "ellipticity 0.2", labelpos="W", fontproperties={"size": 8})
-
-
-def title_of(meta: dict[str, Any]) -> str:
-    """Return object, frame and filter."""
-    words = dict.fromkeys(str(meta[key]) for key in ("OBJECT", "FRAME", "FILTER") if meta.get(key))
-    return "  ".join(words)
 
 
 def seeing_text(meta: dict[str, Any]) -> str:

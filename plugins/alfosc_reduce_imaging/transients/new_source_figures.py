@@ -49,7 +49,9 @@ def figure_of_new(
                 text = f" {new['number'][row]}{_magnitude(new, row)}"
                 axes.annotate(text, (x[i], y[i]), xytext=(5, 5), textcoords="offset points", color=colour, fontsize=8)
     _draw_circles(axes, image, circles)
-    axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(-0.5, image.shape[0] - 0.5), xlabel="column", ylabel="row")
+    axes.set(
+        xlim=(-0.5, image.shape[1] - 0.5), ylim=(-0.5, image.shape[0] - 0.5), xlabel="x (pixels)", ylabel="y (pixels)"
+    )
     axes.legend(fontsize=8, loc="upper right")
     axes.set_title(f"New sources   {_title(image)}   {len(new)} new of {len(sources)} sources", fontsize=10)
     return figure

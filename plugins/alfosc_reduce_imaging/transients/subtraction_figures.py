@@ -34,7 +34,7 @@ def figure_of_difference(image: CCDData, difference: CCDData) -> Figure:
     ):
         axes.imshow(_small(values, used), origin="lower", cmap="gray_r", vmin=low, vmax=high,
                     extent=(-0.5, values.shape[1] - 0.5, -0.5, values.shape[0] - 0.5))  # fmt: skip
-        axes.set(xlabel="column", ylabel="row", title=title)
+        axes.set(xlabel="x (pixels)", ylabel="y (pixels)", title=title)
     _histogram(right, np.asarray(difference.data)[good] / np.maximum(error[good], 1e-9))
     name = image.meta.get("OBJECT") or image.meta.get("FILENAME") or ""
     figure.suptitle(
