@@ -61,7 +61,7 @@ def verdict(folder: Path) -> Any:
 
 
 def test_the_map_of_the_sky_is_right_at_every_declination(verdict: Any) -> None:
-    assert verdict.sky.number > 50
+    assert verdict.sky.number > 40  # bright stars that no flag marks: enough to tell an rms
     assert verdict.sky.rms < 0.006
     assert verdict.sky.worst < 0.02
 
