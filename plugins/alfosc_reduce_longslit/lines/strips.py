@@ -20,7 +20,7 @@ MOST_STRIPS = 20
 LEAST_HEIGHT = 8
 """Rows of a strip: enough light, and far less than the lines bend."""
 SPOILT = 2
-"""Pixels beside saturated ones that are not used."""
+"""Pixels of the detector beside saturated ones that are not used."""
 
 
 def lit_rows(arc: CCDData) -> tuple[int, int]:
@@ -74,16 +74,18 @@ def cut_strips(arc: CCDData, rows: tuple[int, int], count: int = MOST_STRIPS) ->
     noise = np.where(good, _variance(arc)[part].reshape(shape), 0)
     number = good.sum(axis=1)
     safe = np.maximum(number, 1)
-    spoilt = (number < 0.6 * height) | _widened(np.asarray(_saturated(arc)[part].reshape(shape).any(axis=1), bool))
+    saturated = np.asarray(_saturated(arc)[part].reshape(shape).any(axis=1), bool)
+    beside = int(np.ceil(SPOILT / abs(float(arc.meta.get("DISPSTEP", 1.0)))))
+    spoilt = (number < 0.6 * height) | _widened(saturated, beside)
     variance = np.where(number > 0, noise.sum(axis=1) / safe**2, 1.0)
     y = rows[0] + height * np.arange(count) + (height - 1) / 2
     return Strips(data.sum(axis=1) / safe, np.maximum(variance, 1e-12), ~spoilt, np.asarray(y, np.float64))
 
 
-def _widened(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return also the pixels along x within `SPOILT` of saturated ones."""
+def _widened(saturated: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return also the pixels along x so near to saturated ones."""
     result = saturated.copy()
-    for away in range(1, SPOILT + 1):
+    for away in range(1, reach + 1):
         result[:, away:] |= saturated[:, :-away]
         result[:, :-away] |= saturated[:, away:]
     return result
