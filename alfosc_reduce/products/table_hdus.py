@@ -36,14 +36,19 @@ def table_hdu(table: Table, name: str) -> fits.BinTableHDU:
         bare[column] = np.asarray(bare[column])
     hdu = fits.table_to_hdu(bare)
     hdu.name = name
-    hdu.header["TABMETA"] = json.dumps(meta, default=str)
+    hdu.header["TABMETA"] = _card(meta)
     words = meta.get("UCD", {})
     for number, column in enumerate(bare.colnames, start=1):
         if column in words:
             hdu.header[f"TUCD{number}"] = str(words[column])
     if own:
-        hdu.header["TABUNITS"] = json.dumps(own)
+        hdu.header["TABUNITS"] = _card(own)
     return hdu
+
+
+def _card(values: dict[str, Any]) -> str:
+    """Return plain values as JSON without apostrophes: astropy ends a card at one that a slash follows."""
+    return json.dumps(values, default=str).replace("'", "\\u0027")
 
 
 def _not_of_fits(column: Any) -> bool:
