@@ -107,7 +107,9 @@ def _room_beside(axis: Axis, across: int, box: Bbox, renderer: Any) -> list[floa
     room = [0.0, 0.0, 0.0, 0.0]
     low, high = sorted(axis.get_view_interval())
     labels = [
-        text for text in axis.get_ticklabels() if text.get_text() and low <= text.get_position()[across - 1] <= high
+        text
+        for text in axis.get_ticklabels(which="both")
+        if text.get_text() and low <= text.get_position()[across - 1] <= high
     ]
     if labels:
         tick: Any = axis.get_major_ticks(1)[0]

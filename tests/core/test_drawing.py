@@ -70,7 +70,13 @@ def growing(figure: Figure) -> None:
     below.set(ylabel="measured less curve (%)", ylim=(-5.8, 5.8), xlabel="wavelength")
 
 
-MAKERS = (plain, images, shared, logarithmic, turned, square, growing)
+def less_than_a_decade(figure: Figure) -> None:
+    """Make a panel whose labels are those of minor ticks."""
+    figure.subplots().semilogy([0, 1], [2.2, 7.9])
+    figure.axes[0].set(ylabel="sky (electrons a pixel)", xlabel="wavelength")
+
+
+MAKERS = (plain, images, shared, logarithmic, turned, square, growing, less_than_a_decade)
 
 
 @pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__)
