@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from alfosc_reduce_longslit.products import WavelengthSolution
 
 
+_LETTERS = 0.0125
+"""Height of the letters that name a line, over the width of a panel."""
+
+
 def _figure(title: str, height: float = 5.0) -> Figure:
     from matplotlib.figure import Figure
 
@@ -46,27 +50,33 @@ def identified_lines(solution: WavelengthSolution, spectrum: NDArray[np.float64]
     light = np.arcsinh(np.maximum(spectrum, 0) / max(floor, float(spectrum.max()) * 1e-4))
     for axes, part in zip(figure.subplots(3, 1), np.array_split(np.arange(len(spectrum)), 3), strict=True):
         axes.plot(wave[part], light[part], color="0.2", lw=0.8)
-        axes.set_xlim(wave[part[0]], wave[part[-1]])
+        low, high = float(wave[part].min()), float(wave[part].max())
+        margin = _LETTERS * (high - low)
+        axes.set_xlim(low - margin, high + margin)
         axes.set_ylim(0, float(light.max()) * 1.45)
         axes.set_yticks([])
-        _label_lines(axes, solution, float(light.max()))
+        _label_lines(axes, solution, float(light.max()), (low, high))
     figure.supxlabel("vacuum wavelength (Angstrom); blue: used in the fit, orange: measured but not used", fontsize=9)
     figure.supylabel("light (compressed scale)", fontsize=9)
     return figure
 
 
-def _label_lines(axes: Any, solution: WavelengthSolution, top: float) -> None:
-    middle = (solution.shape[0] - 1) / 2
-    place = solution(np.asarray(solution.lines["x"]), middle)
-    low, high = axes.get_xlim()
-    for line, where in zip(solution.lines, place, strict=True):
-        if not low < where < high:
+def _label_lines(axes: Any, solution: WavelengthSolution, top: float, part: tuple[float, float]) -> None:
+    """Mark lines; their names stand side by side, where lines are too close a little aside."""
+    place = solution(np.asarray(solution.lines["x"]), (solution.shape[0] - 1) / 2)
+    low, high = part
+    free = low
+    for i in np.argsort(place):
+        line, where = solution.lines[i], float(place[i])
+        if not low <= where < high:
             continue
         colour = "tab:blue" if line["used"] else "tab:orange"
         axes.plot([where, where], [top * 1.02, top * 1.07], color=colour, lw=1)
         if line["used"]:
             text = f"{str(line['ion']).split()[0]} {line['wavelength'].value:.1f}"
-            axes.text(where, top * 1.09, text, rotation=90, fontsize=5.5, color=colour, ha="center", va="bottom")
+            aside = max(where, free)
+            axes.text(aside, top * 1.09, text, rotation=90, fontsize=5.5, color=colour, ha="center", va="bottom")
+            free = aside + (high - low) * _LETTERS
 
 
 def residuals(solution: WavelengthSolution) -> Figure:

@@ -93,6 +93,16 @@ def test_figures_are_drawn(solution, arc) -> None:
     assert names == ["lines", "residuals", "tilt"]
 
 
+def test_the_names_of_lines_stand_inside_their_panel_and_apart(solution, arc) -> None:
+    figure = dict(get_step("solve_wavelengths")().figures(solution, arc=arc, instrument=INSTRUMENT))["lines"]
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        panel, names = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts]
+        assert names
+        assert all(panel.x0 <= name.x0 and name.x1 <= panel.x1 + 1 for name in names)
+        assert all(left.x1 <= right.x0 + 1 for left, right in zip(names, names[1:], strict=False))
+
+
 def test_same_input_same_bits_and_input_untouched(arc, solution) -> None:
     before = arc.data.copy()
     assert np.array_equal(get_step("solve_wavelengths")()(arc, INSTRUMENT).coefficients, solution.coefficients)
