@@ -119,7 +119,9 @@ def unit_text(unit: u.UnitBase) -> str:
 
 def _title(spectrum: Spectrum) -> str:
     header = header_of(spectrum)
-    parts = [header.get("OBJECT", ""), header.get("FILENAME", ""), f"{header.get('EXPTIME', '?')} s"]
+    several = int(header.get("NCOMBINE", 1)) > 1
+    frames = f"{header['NCOMBINE']} exposures combined" if several else header.get("FILENAME", "")
+    parts = [header.get("OBJECT", ""), frames, f"{header['EXPTIME']:g} s" if "EXPTIME" in header else ""]
     parts += [str(header[key]) for key in ("GRISM", "SLIT") if key in header]
     return "  ".join(str(part) for part in parts if part)
 

@@ -33,7 +33,8 @@ def rectified_figure(image: CCDData, title: str = "rectified") -> Figure:
     mesh = axes.pcolorfast(x, y, shown, cmap="viridis", vmin=low, vmax=high)
     axes.set_facecolor("0.6")
     axes.set(xlabel="wavelength (Å, vacuum)", ylabel="along the slit (arcsec)")
-    axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {image.meta.get('FILENAME', '')}".strip(), fontsize=10)
+    frame = image.meta.get("FILENAME", "") if int(image.meta.get("NCOMBINE", 1)) < 2 else ""
+    axes.set_title(f"{image.meta.get('OBJECT', '')}  {title}  {frame}".strip(), fontsize=10)
     figure.colorbar(mesh, ax=axes, label=image.unit.to_string(), pad=0.01)
     return figure
 

@@ -104,6 +104,6 @@ def _title(response: Response) -> str:
     if len(frames) > 3:
         low, high = (100 * float(f(frames["scale"])) for f in (np.min, np.max))
         used = int(np.sum(frames["used"]))
-        return f"response from {used} of {len(frames)} frames of {stars}\nlight caught {low:.0f} to {high:.0f} %"
+        return f"Response from {used} of {len(frames)} frames of {stars}\nlight caught {low:.0f} to {high:.0f} %"
     names = [f"{r['frame']} ({100 * r['scale']:.0f} %{'' if r['used'] else ', left out'})" for r in frames]
-    return f"response from {stars}\nlight caught: {', '.join(names)}"
+    return f"Response from {stars}\nlight caught: {', '.join(names)}"

@@ -228,7 +228,9 @@ def test_further_columns_are_combined() -> None:
 def test_figures_and_quality() -> None:
     step, spectra = CombineSpectra(), lists(exposure(1), exposure(2, shift=0.5))
     result = step(spectra)
-    assert [name for name, _ in step.figures(result, spectra=spectra)] == ["combined", "exposures"]
+    drawn = dict(step.figures(result, spectra=spectra))
+    assert list(drawn) == ["combined", "exposures"]
+    assert drawn["combined"].axes[0].get_title() == f"QSO  2 exposures combined  100 s"
     quality = step.quality(result, spectra=spectra)
     assert quality["exposures"] == 2
     assert quality["noise_correction"] == pytest.approx(header_of(result[0])["NOISECOR"], abs=1e-4)

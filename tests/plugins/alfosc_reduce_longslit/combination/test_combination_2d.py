@@ -117,7 +117,9 @@ def test_figures_and_quality() -> None:
     quality = step.quality(result, images=images)
     assert quality["exposures"] == 2
     assert quality["shift_rows_2"] == 5
-    assert [name for name, _ in step.figures(result, images=images)] == ["combined_2d"]
+    drawn = dict(step.figures(result, images=images))
+    assert list(drawn) == ["combined_2d"]
+    assert drawn["combined_2d"].axes[0].get_title().endswith(f"{len(images)} exposures combined")
 
 
 class ReadAnew(Sequence[CCDData]):
