@@ -129,7 +129,7 @@ def figure_of_field(image: CCDData, sources: QTable, reference: QTable) -> Figur
     catalogue = str(reference.meta.get("CATALOG", "catalogue"))
     axes.set_title(
         f"{title_of(image.meta)}   {catalogue}   {summary['scale']:.4f} arcsec a pixel, y at position angle "
-        f"{summary['rotation']:.2f} deg", fontsize=10,
+        f"{summary['rotation']:z.2f} deg", fontsize=10,
     )  # fmt: skip
     return figure
 

@@ -101,5 +101,5 @@ def _title(image: CCDData, measured: Measurement) -> str:
     name = image.meta.get("OBJECT") or image.meta.get("FILENAME") or ""
     return (
         f"{name} {calibration.band}   {calibration.zero_point:.3f} ± {calibration.error:.3f} mag {calibration.system}, "
-        f"{calibration.stars} stars, scatter {measured.fit.scatter:.3f}\n{calibration.catalogue}"
+        f"{calibration.stars} stars\nscatter beyond errors {measured.fit.scatter:.3f} mag; {calibration.catalogue}"
     )
