@@ -230,7 +230,7 @@ def test_figures_and_quality() -> None:
     result = step(spectra)
     drawn = dict(step.figures(result, spectra=spectra))
     assert list(drawn) == ["combined", "exposures"]
-    assert drawn["combined"].axes[0].get_title() == f"QSO  2 exposures combined  100 s"
+    assert drawn["combined"].axes[0].get_title() == "QSO  2 exposures combined  100 s"
     quality = step.quality(result, spectra=spectra)
     assert quality["exposures"] == 2
     assert quality["noise_correction"] == pytest.approx(header_of(result[0])["NOISECOR"], abs=1e-4)

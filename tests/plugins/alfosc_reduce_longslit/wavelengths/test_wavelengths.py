@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from alfosc_reduce_longslit.lines.profile import LineProfile
@@ -100,7 +102,7 @@ def test_the_names_of_lines_stand_inside_their_panel_and_apart(solution, arc) ->
         panel, names = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts]
         assert names
         assert all(panel.x0 <= name.x0 and name.x1 <= panel.x1 + 1 for name in names)
-        assert all(left.x1 <= right.x0 + 1 for left, right in zip(names, names[1:], strict=False))
+        assert all(left.x1 <= right.x0 + 1 for left, right in pairwise(names))
 
 
 def test_same_input_same_bits_and_input_untouched(arc, solution) -> None:
