@@ -16,7 +16,7 @@ SEGMENT = 48
 """Steps of a segment."""
 REACH, INNER = 40.0, 18.0
 """Pixels off the line up to which one looks, and from which on the sky beside it begins."""
-_FEWEST = 0.4
+_FEWEST, _BESIDE = 0.4, 0.2
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _levelled(steps: Floats, offsets: Floats, medians: Floats) -> Profile:
     from bottleneck import nanmean, nanmedian
 
     low, high = (medians[:, side] for side in (offsets < -INNER, offsets > INNER))
-    enough = [np.isfinite(part).mean(axis=1) > _FEWEST for part in (low, high)]
+    enough = [np.isfinite(part).mean(axis=1) > _BESIDE for part in (low, high)]
     below, above = (np.where(e, nanmedian(part, axis=1), np.nan) for e, part in zip(enough, (low, high), strict=True))
     middle = float(nanmean(offsets[offsets > INNER]))
     sky = (below + above)[:, None] / 2 + (above - below)[:, None] / 2 * offsets / middle

@@ -23,6 +23,8 @@ ENDED = 0.5
 """Of the brightness of a trail: what is fainter than this beyond its end is none of it."""
 DOUBT = 5.0
 """Sigma by which what lies beyond an end must be fainter."""
+_LEAST = 0.4
+"""Part of `SMOOTH` that must be known."""
 _TRIES = 9
 _FAINTEST = 0.3
 
@@ -62,7 +64,11 @@ def _smoothed(profile: Profile, path: Path) -> Floats:
     from scipy.ndimage import uniform_filter1d
 
     size = max(1, round(SMOOTH / path.cosine)) | 1
-    smooth = uniform_filter1d(profile.values, size, axis=1, mode="nearest")
+    known = np.isfinite(profile.values)
+    share = uniform_filter1d(known.astype(np.float64), size, axis=1, mode="nearest")
+    total = uniform_filter1d(np.where(known, profile.values, 0), size, axis=1, mode="nearest")
+    # A running mean would carry what is not known here to all that follows in its row.
+    smooth = np.where(share > _LEAST, total / np.maximum(share, _LEAST), np.nan)
     beside = smooth[:, np.abs(profile.offsets) > INNER]
     scatter = 1.4826 * float(nanmedian(np.abs(beside)))
     return np.asarray(smooth / scatter) if scatter > 0 else np.full_like(smooth, np.nan)

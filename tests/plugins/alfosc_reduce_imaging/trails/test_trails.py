@@ -75,6 +75,49 @@ def test_several_trails(sky: Make, across: Make) -> None:
     assert masks[total > NOISE / 2].mean() > 0.99 and masks.mean() < 0.2
 
 
+@pytest.mark.parametrize(("gap", "bright"), [(22, 3), (28, 3), (36, 3), (45, 3), (22, 200), (36, 200), (45, 200)])
+def test_trails_side_by_side_are_told_apart(sky: Make, across: Make, gap: float, bright: float) -> None:
+    """Lights of an aircraft, or two satellites of one launch: what is flagged of one does not hide the other."""
+    data = sky(21)
+    off, _ = across(data.shape, 25, 350, 330)
+    trails = found(data + trail(off, bright) + trail(off - gap, 1))
+    assert len(trails) == 2
+    mask = np.logical_or.reduce([under(one, data.shape) for one in trails])
+    assert mask[(np.abs(off) < 3) | (np.abs(off - gap) < 3)].mean() > 0.98
+
+
+def test_a_train_of_satellites(sky: Make, across: Make) -> None:
+    data = sky(22)
+    total = sum(trail(across(data.shape, 20, 350, 150 + 90 * number)[0], 2) for number in range(5))
+    trails = found(data + total)
+    assert len(trails) == 5
+    masks = np.logical_or.reduce([under(one, data.shape) for one in trails])
+    assert masks[total > NOISE].mean() > 0.99
+
+
+def test_a_bright_wide_trail_does_not_hide_a_faint_one(sky: Make, across: Make) -> None:
+    data = sky(21)
+    bright, faint = (across(data.shape, angle, 350, 330)[0] for angle in (25, 70))
+    trails = found(data + trail(bright, 200, 14) + trail(faint, 0.8))
+    assert len(trails) == 2
+    assert under(trails[1], data.shape)[np.abs(faint) < 3].mean() > 0.98
+
+
+@pytest.mark.parametrize("middle", [30, 670])
+def test_a_trail_beside_an_edge_of_the_image(sky: Make, across: Make, middle: float) -> None:
+    data = sky(21)
+    off, _ = across(data.shape, 2, 380, middle)
+    (one,) = found(data + trail(off, 2))
+    assert under(one, data.shape)[np.abs(off) < 3].mean() > 0.98
+
+
+@pytest.mark.parametrize(("half", "peak"), [(180, 2), (250, 5)])
+def test_what_begins_and_ends_inside_is_no_trail(sky: Make, across: Make, half: float, peak: float) -> None:
+    data = sky(21)
+    off, along = across(data.shape, 30, 350, 330)
+    assert not found(data + np.where(np.abs(along) < half, trail(off, peak), 0))
+
+
 def test_what_is_not_flagged_holds_no_light_of_it(sky: Make, across: Make) -> None:
     data = sky(9, number=0)
     off, _ = across(data.shape, 25, 350, 330)
