@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from alfosc_reduce_longslit.extraction.profile import moffat, scaled
 from alfosc_reduce_longslit.products import WavelengthSolution
+from alfosc_reduce_longslit.sky import covariance
 from alfosc_reduce_longslit.sky.covariance import covariance_of
 from alfosc_reduce_longslit.sky.model import model_sky
 from alfosc_reduce_longslit.sky.noise import exchange_photons, photon_scale
@@ -94,6 +95,29 @@ def test_the_variance_follows_the_model_not_the_noise():
     variance = variance_of(SubtractSky()(image, wavelengths).image)
     assert np.percentile(np.abs(variance / truth - 1), 99) < 0.1
     assert np.median(variance / truth) == pytest.approx(1.01, abs=0.02)
+
+
+def test_what_is_not_known_of_the_sky_is_in_the_variance_of_the_image():
+    """A sky from eight rows: beside them its own noise adds a twentieth to that of the pixels."""
+    missing, own = [], []
+    beside = np.r_[50:73, 84:106]
+    for seed in range(3):
+        image, wavelengths, _, noise = scene(seed)
+        result = SubtractSky(windows=("74 to 82 pix",))(image, wavelengths)
+        missing.append(np.mean((variance_of(result.image) - noise)[beside]))
+        own.append(np.mean(variance_of(result.sky)[beside]))
+    assert np.mean(own) > 3
+    assert np.mean(missing) == pytest.approx(np.mean(own), rel=0.2)
+
+
+def test_the_variance_of_the_sky_is_that_of_every_row(monkeypatch):
+    """It is worked out for some rows only, though it is three times as large at the ends as in the middle."""
+    image, wavelengths, _, _ = scene(1)
+    some = variance_of(SubtractSky()(image, wavelengths).sky)
+    monkeypatch.setattr(covariance, "STEP", 1)
+    every = variance_of(SubtractSky()(image, wavelengths).sky)
+    assert np.median(every[-1] / every[NY // 2]) > 2
+    np.testing.assert_allclose(some, every, rtol=0.15)
 
 
 def test_an_object_is_masked_and_keeps_its_light():
