@@ -36,16 +36,29 @@ def test_the_coefficients_of_a_night_come_back(tmp_path: Any) -> None:
 
 
 def test_errors_are_honest_and_clouds_are_left_out() -> None:
+    """Stars are fainter low in the sky, and zero points there less sure."""
     rng, pulls, outside = np.random.default_rng(2), [], []
     for _ in range(300):
-        airmass, error = rng.uniform(1, 2, 12), rng.uniform(0.003, 0.01, 12)
+        airmass = rng.uniform(1, 2, 12)
+        error = np.where(airmass > 1.5, 0.01, 0.003)
         zero_point = 25 - 0.12 * airmass + rng.normal(0, error)
         zero_point[0] -= 0.4
         found = extinction(airmass, zero_point, error)
         pulls.append((found.extinction - 0.12) / found.extinction_error)
         outside.append((found.zero_point - 25) / found.zero_point_error)
     for pull in (pulls, outside):
-        assert abs(np.mean(pull)) < 0.25 and 0.8 < np.std(pull) < 1.4
+        assert abs(np.mean(pull)) < 0.15 and np.std(pull) == pytest.approx(1, abs=0.15)
+
+
+def test_thin_clouds_are_told_and_are_in_the_errors() -> None:
+    rng, pulls, scatter = np.random.default_rng(3), [], []
+    for _ in range(200):
+        airmass = rng.uniform(1, 2, 30)
+        found = extinction(airmass, 25 - 0.12 * airmass + rng.normal(0, 0.02, 30), np.full(30, 0.004))
+        pulls.append((found.extinction - 0.12) / found.extinction_error)
+        scatter.append(found.scatter)
+    assert np.mean(scatter) == pytest.approx(0.02, rel=0.1)
+    assert np.std(pulls) == pytest.approx(1, abs=0.15)
 
 
 def test_colour_terms_of_some_images_do_not_mix() -> None:
