@@ -73,3 +73,42 @@ def test_a_ratio_is_trusted_within_an_ion_only(ions: list[str], trusted: bool) -
     expected = 0.1 if trusted else 0.9
     assert groups.ratio[0, 1] == pytest.approx(expected)
     assert (groups.slack[0, 1] < 0.5 * expected) == trusted
+
+
+def test_the_listed_ratio_holds_a_faint_blend_in_its_place() -> None:
+    """Lines a third of a width apart: their light alone would tell the place to 0.15 pixels, and errors too small.
+
+    The list is 20 per cent off, as lists are.
+    """
+    narrow, rng = LineProfile(2.3, 0.3), np.random.default_rng(1)
+    places = 60.0 + 0.35 * narrow.fwhm * np.array([-1, 0, 1])
+    clean = 20.0 + np.sum([a * narrow(PIXEL - x) for x, a in zip(places, (900, 3000, 900), strict=True)], axis=0)
+    variance = np.tile(clean + 25, (400, 1))
+    data = rng.normal(clean, np.sqrt(variance))
+    strips = Strips(data, variance, np.ones(data.shape, bool), np.arange(400.0))
+    lines = KnownLines(5000 + places, np.array([0.24, 1.0, 0.36]), np.array(["Ne I"] * 3), np.zeros(3))
+    groups, _ = group_lines(places, np.array([900.0, 3000, 900]), np.ones(3, bool), narrow.fwhm, lines)
+    found = measure_positions(strips, groups, np.full((1, 400), 60.0), narrow)
+    off = found.x[0] - 60.0
+    assert np.sqrt(np.mean(off**2)) < 0.07 and abs(np.mean(off)) < 0.06
+    assert np.sqrt(np.mean((off / found.error[0]) ** 2)) < 1.1
+
+
+@pytest.mark.parametrize(("away", "share", "alone"), [(1.7, 0.03, False), (1.7, 0.5, True), (2.5, 0.03, True)])
+def test_a_line_in_the_wing_of_a_bright_one_is_not_measured_alone(away: float, share: float, alone: bool) -> None:
+    """A profile that is a little wrong leaves more light there than the faint line has."""
+    places, light = [50.0, 50.0 + away * 6.0], [1e6, share * 1e6]
+    strips = cut_strips(image_of(places, light, LineProfile(6.2, 0.55)), (0, 40), 2)
+    found, leaders, _ = measured(strips, places, light, LineProfile(6.0, 0.4))
+    assert (places[1] in leaders) == alone
+    assert np.abs(found.x - leaders[:, None]).max() < 0.05
+
+
+@pytest.mark.parametrize(("step", "beside"), [(1.0, 2), (-2.0, 1), (4.0, 1)])
+def test_pixels_beside_saturated_ones_are_counted_on_the_detector(step: float, beside: int) -> None:
+    flags = np.zeros((40, 120), int)
+    flags[:, 60:63] = int(Flag.SATURATED)
+    data = np.full(flags.shape, 500.0)
+    image = make_image(data, unit="electron", header={"DISPSTEP": step}, variance=data, flags=flags)
+    lost = np.flatnonzero(~cut_strips(image, (0, 40), 2).good[0])
+    np.testing.assert_array_equal(lost, np.arange(60 - beside, 63 + beside))
