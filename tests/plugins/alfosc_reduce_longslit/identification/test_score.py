@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from alfosc_reduce_longslit.identification.arc import is_certain, merged_by_gas
 from alfosc_reduce_longslit.identification.identification import identify, match, shining
 from alfosc_reduce_longslit.identification.pattern import Expectation, Pattern
 from alfosc_reduce_longslit.identification.score import levels, missed_brilliance, oddity, odds_of_scale
+from alfosc_reduce_longslit.lines.groups import KnownLines
 
 EXPECTED = Expectation(np.array([6000.0, 2000.0, 60.0, -10.0]))
 LIMITS = (-1000.0, 1000.0)
@@ -112,3 +114,71 @@ def test_lines_in_other_places_are_not_certain(seed: int) -> None:
     pattern = lamps(rng)
     wrong = identify(replace(pattern, position=np.sort(rng.uniform(*LIMITS, 60))), EXPECTED)
     assert wrong.score < 20
+
+
+def crowded(seed: int) -> Pattern:
+    """Six crowds of ten lines found, and ten known lines in each, that have nothing to do with each other."""
+    rng = np.random.default_rng([8, seed])
+    middle = rng.uniform(-900, 900, 6)[:, None]
+    found, known = (np.sort((middle + rng.normal(0, 30, (6, 10))).ravel()) for _ in range(2))
+    strength = 10 ** rng.uniform(-2.5, 0, 60)
+    return Pattern(
+        position=found, height=1e4 * rng.permutation(strength), wavelength=EXPECTED.wavelength(known),
+        strength=strength, ion=np.full(60, "Ne I"), resolution=4.7, limits=LIMITS,
+    )  # fmt: skip
+
+
+def test_crowds_that_lie_over_each_other_are_no_proof() -> None:
+    """Argon in the red: counted as if lines found lay anywhere, chance would reach odds of e^40."""
+    random = np.array([odds(crowded(seed)) for seed in range(200)])
+    assert np.mean(random > 3) < 0.1
+    assert random.max() < 15
+
+
+def test_a_comb_that_fits_when_moved_by_a_tooth_is_not_certain() -> None:
+    rng, count = np.random.default_rng(9), 30
+    tooth = 2 * 980 / (count - 1)
+    known = -980 + tooth * np.arange(-4, count + 4)
+    comb = Pattern(
+        position=np.linspace(-980, 980, count) + rng.normal(0, 0.3, count),
+        height=1e4 * 10 ** rng.normal(0, 0.1, count),
+        wavelength=EXPECTED.wavelength(known),
+        strength=np.ones(len(known)),
+        ion=np.full(len(known), "Ne I"),
+        resolution=4.7,
+        limits=LIMITS,
+    )
+    best = identify(comb, EXPECTED)
+    assert best.score > 50
+    assert not is_certain(best)
+
+
+def test_the_odds_know_how_strange_a_scale_is() -> None:
+    pattern, strange = lamps(np.random.default_rng(10)), EXPECTED.coefficients * [1, 1.06, 1, 1]
+    moved = replace(pattern, wavelength=Expectation(strange).wavelength(pattern.position))
+    pairs = match(moved, strange, 1.6)
+    unexpected, expected = (odds_of_scale(moved, what, strange, *pairs) for what in (EXPECTED, Expectation(strange)))
+    assert unexpected - expected == pytest.approx(oddity(moved, EXPECTED, strange))
+    assert unexpected < expected - 10
+
+
+def test_the_odds_know_which_brilliant_lines_are_missing() -> None:
+    pattern, missing = lamps(np.random.default_rng(11)), np.array([5400.0, 6300.0, 7100.0, 7500.0])
+    brilliant = replace(
+        pattern,
+        wavelength=np.append(pattern.wavelength, missing),
+        strength=np.append(pattern.strength, np.full(4, 30.0)),
+        ion=np.append(pattern.ion, np.full(4, "Ne I")),
+    )
+    assert odds(brilliant) < odds(pattern) - 2
+
+
+def test_lines_of_two_gases_in_one_place_stay_two() -> None:
+    """Which is the brighter is not known: strengths compare within a gas."""
+    lines = KnownLines(
+        np.array([6000.0, 6000.6, 6001.0, 6040.0]), np.array([1.0, 0.5, 900.0, 1.0]),
+        np.array(["He I", "He I", "Ne I", "Ne I"]), np.zeros(4),
+    )  # fmt: skip
+    merged = merged_by_gas(lines, np.full(4, 2.0))
+    np.testing.assert_array_equal(merged.ion, ["He I", "Ne I", "Ne I"])
+    np.testing.assert_allclose(merged.wavelength, [6000.2, 6001.0, 6040.0])
