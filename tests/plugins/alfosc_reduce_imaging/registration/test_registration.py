@@ -150,6 +150,14 @@ def test_frames_that_spoil_are_left_out_with_the_reason(field: Any, caplog: pyte
     np.testing.assert_array_equal(found["use"], [reason == "" for reason in found["reason"]])
 
 
+def test_frames_that_are_only_a_little_worse_are_kept(field: Any) -> None:
+    """Wind, astigmatism off focus, seeing of another hour: they still add light."""
+    stars = field(100)
+    worse = stars.seen("windy", ELLIPTIC=0.32), stars.seen("later", MAPS[1], SEEINGPX=7.5)
+    found = register(stars.seen("good", ELLIPTIC=0.04), *worse, stars.seen("fine", ELLIPTIC=0.06))
+    assert found["use"].all() and not any(found["reason"])
+
+
 def test_frames_that_do_not_touch_are_joined_by_others(field: Any, map_error: Any) -> None:
     stars = field(400)
     stars.xy = stars.rng.uniform(-2200, 4200, (3500, 2))

@@ -48,8 +48,8 @@ def pulls(combination: Any, kind: str, reached: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["aper", "psf"])
 def test_errors_hold_that_an_exposure_is_missing_on_a_part(combination: Any, kind: str) -> None:
-    """Without, these stars would be off by ten of their errors, and more."""
-    assert np.sqrt(np.mean(pulls(combination, kind, True) ** 2)) < 1.8
+    """Without, these stars would be off by ten of their errors, and more; and no more is added than it takes."""
+    assert 0.6 < np.sqrt(np.mean(pulls(combination, kind, True) ** 2)) < 1.8
     assert np.sqrt(np.mean(pulls(combination, kind, False) ** 2)) == pytest.approx(1, abs=0.3)
 
 

@@ -103,6 +103,14 @@ def test_a_bright_wide_trail_does_not_hide_a_faint_one(sky: Make, across: Make) 
     assert under(trails[1], data.shape)[np.abs(faint) < 3].mean() > 0.98
 
 
+def test_a_galaxy_beside_a_faint_trail_does_not_outshine_it(sky: Make, across: Make) -> None:
+    """No segment counts for more than a sure one: else the galaxy's would be all there is."""
+    data = sky(41)
+    off, along = across(data.shape, 30, 350, 330)
+    (one,) = found(data + trail(off, 0.6) + 2000 * np.exp(-np.hypot(along - 100, off - 30) / 25))
+    assert under(one, data.shape)[np.abs(off) < 3].mean() > 0.95
+
+
 @pytest.mark.parametrize("middle", [30, 670])
 def test_a_trail_beside_an_edge_of_the_image(sky: Make, across: Make, middle: float) -> None:
     data = sky(21)
