@@ -59,11 +59,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A file that is no frame, and why; `missed` if the table of frames counts on it."""
+    """A file that is no frame, and why.
+
+    Attributes
+    ----------
+    missed
+        Whether the table of frames counts on it.
+    damaged
+        Whether it may be a frame of this night, were it sound: a FITS file that cannot be read or understood.
+    """
 
     path: Path
     reason: str
     missed: bool = False
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,9 +183,10 @@ def classify(path: Path, instruments: Sequence[Instrument]) -> Frame | Rejected:
             if instrument.recognises(header):
                 return Frame(path, instrument.name, instrument.describe(header))
     except DataError as error:
-        return Rejected(path, str(error))
+        reason = str(error).removeprefix(f"{path.name}: ")
+        return Rejected(path, reason, damaged=path.name.lower().endswith(_FITS))
     except Exception as error:
-        return Rejected(path, f"its header cannot be understood ({type(error).__name__}: {error})")
+        return Rejected(path, f"its header cannot be understood ({type(error).__name__}: {error})", damaged=True)
     name = header.get("INSTRUME", "not said")
     known = ", ".join(instrument.name for instrument in instruments)
     return Rejected(path, f"a frame of no installed instrument (INSTRUME = {name}; installed: {known})")

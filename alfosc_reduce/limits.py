@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -13,6 +13,9 @@ from alfosc_reduce.recipe import Limit
 
 Limits = Mapping[str, Mapping[str, Limit]]
 """By step and by name of the number."""
+
+Written = Mapping[str, Iterable[str]]
+"""By step the names of numbers."""
 
 
 class Verdict(Enum):
@@ -36,7 +39,7 @@ def _beyond(value: float, low: float | None, high: float | None) -> bool:
     return (low is not None and value < low) or (high is not None and value > high)
 
 
-def judged(document: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+def judged(document: Mapping[str, Any], limits: Limits, written: Written | None = None) -> dict[str, Any]:
     """Return the contents of ``qc.json`` with limits and verdicts.
 
     Parameters
@@ -45,6 +48,8 @@ def judged(document: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
         With the numbers; limits and verdicts that it holds already are replaced.
     limits
         Of the recipe.
+    written
+        Those that a person wrote; of the others nobody needs to know that they judged nothing. None: all.
 
     Returns
     -------
@@ -55,7 +60,8 @@ def judged(document: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     tasks = [{**entry, "verdicts": _verdicts(entry, limits.get(entry["step"], {}))} for entry in document["tasks"]]
     found = [verdict["verdict"] for entry in tasks for verdict in entry["verdicts"].values()]
     counts = {verdict.value: found.count(verdict.value) for verdict in Verdict}
-    return {**document, "tasks": tasks, "verdicts": counts, "idle_limits": list(_idle(tasks, limits))}
+    idle = list(_idle(tasks, limits, limits if written is None else written))
+    return {**document, "tasks": tasks, "verdicts": counts, "idle_limits": idle}
 
 
 def _verdicts(entry: Mapping[str, Any], limits: Mapping[str, Limit]) -> dict[str, dict[str, Any]]:
@@ -84,9 +90,10 @@ def applies(limit: Limit, entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _idle(tasks: Sequence[Mapping[str, Any]], limits: Limits) -> Iterator[str]:
+def _idle(tasks: Sequence[Mapping[str, Any]], limits: Limits, written: Written) -> Iterator[str]:
     """Yield a sentence for each limit that names a number or a coordinate that the step's tasks do not have."""
-    for step, members in limits.items():
+    for step, all_members in limits.items():
+        members = {name: limit for name, limit in all_members.items() if name in written.get(step, ())}
         mine = [entry for entry in tasks if entry["step"] == step and entry["quality"]]
         known = {name for entry in mine for name in entry["quality"]}
         where = {"kind"}.union(*(entry["coordinates"] for entry in mine))

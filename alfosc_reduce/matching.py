@@ -186,7 +186,9 @@ def _nothing(wired: WiredInput, found: Sequence[Item], matching: Sequence[Item],
         wanted = " ".join(f"{name}={here.get(name)}" for name in names)
         sentence = f"no {source} matches {wanted or 'this task'} ({_there_are(found, names)})"
     if not wired.port.optional:
-        advice = "" if matching else "; add such frames, or disable the step"
+        kinds = " or ".join(sorted(wired.kinds))
+        missing = f"; it is made of frames of kind {kinds}: add such frames" if kinds else "; add such frames"
+        advice = "" if matching else f"{missing}, or disable the step"
         raise MatchError(f"{wired.port.name}: {sentence}{advice}", needs=matching[0].name if matching else "")
     return Choice(None, warning=f"{sentence}; goes on without" if wired.source.missing == "warn" else "")
 

@@ -32,8 +32,8 @@ def quality_of(source: Path) -> dict[str, Any]:
     """
     if source.suffix == ".json":
         return _read(source)
-    recipe = read_recipe(source).recipe
-    return judged(_read(source.absolute().parent / "reduced" / FILE), recipe.limits)
+    file = read_recipe(source)
+    return judged(_read(source.absolute().parent / "reduced" / FILE), file.recipe.limits, file.own_limits)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -49,6 +49,12 @@ class RecipeFile:
         """The folder of the recipe, to which its files are relative."""
         return self.layers[0][0].parent
 
+    @property
+    def own_limits(self) -> dict[str, Any]:
+        """The limits that the recipe itself writes, of those a shipped one has."""
+        own: dict[str, Any] = self.layers[0][1].get("limits", {})
+        return own
+
     def place(self, *location: str) -> str:
         """Say in which file and line a key stands."""
         return place_of(location, self.layers)

@@ -30,6 +30,9 @@ from alfosc_reduce.wiring import Wiring, wire
 STORE = ".alfosc-reduce"
 REDUCED = "reduced"
 
+_MOST = 10
+"""So many files that are not there are told on the terminal."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -228,9 +231,10 @@ def publish(prepared: Prepared, run: Run, *, whole: bool) -> tuple[list[str], li
     problems = shelf.put(wanted, run.store)
     if whole:
         shelf.remove_others(wanted)
-    document = judged(quality_document(prepared.plan, run), prepared.file.recipe.limits)
+    file = prepared.file
+    document = judged(quality_document(prepared.plan, run), file.recipe.limits, file.own_limits)
     write_text(folder / "qc.json", quality_text(document))
-    story = Story(prepared.file.recipe, prepared.night, prepared.remarks, document, tuple(products), tuple(drawn))
+    story = Story(file.recipe, prepared.night, prepared.remarks, document, tuple(products), tuple(drawn))
     return [*problems, *write_report(story, run.store, folder)], closing_sentences(document)
 
 
@@ -241,7 +245,15 @@ def _close(
     failed = bool(bad or prepared.plan.blocked or problems)
     if not quiet or failed:
         table = closing_table(prepared.plan, list(run.results.values()))
-        missed = [f"no frame: {r.path.name}: {r.reason}" for r in prepared.night.rejected if r.missed]
-        print(table, *missed, *problems, *verdicts, sep="\n", file=sys.stderr)
+        print(table, *_lacking(prepared), *problems, *verdicts, sep="\n", file=sys.stderr)
         print(f"{seconds:.1f} s; results in {prepared.file.folder / REDUCED}, begin with {REPORT}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _lacking(prepared: Prepared) -> list[str]:
+    """Return a sentence for each file that was asked for and is not there, and each frame that cannot be read."""
+    chosen = (": left out (", ": no frame: ")
+    lines = [remark for remark in prepared.remarks if not any(words in remark for words in chosen)]
+    lines += [f"no frame: {r.path.name}: {r.reason}" for r in prepared.night.rejected if r.missed or r.damaged]
+    more = [f"and {len(lines) - _MOST} more files that are not there, see log.txt"] if len(lines) > _MOST else []
+    return [*lines[:_MOST], *more]

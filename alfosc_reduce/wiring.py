@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -45,11 +45,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class WiredInput:
-    """An input connected to its origins."""
+    """An input connected to its origins; `kinds` are those of the raw frames at their beginning."""
 
     port: Port
     origins: tuple[Origin, ...]
     source: Source
+    kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,26 @@ def wire(recipe: Recipe, place: Place, folder: Path | None = None) -> Wiring:
         desk.complain(f"there is no step {name!r}; {suggest(name, recipe.steps)}", "limits", name)
     if desk.problems:
         raise ConfigurationError(desk.problems)
-    wired = tuple(step for name in order if (step := steps[name]))
-    return Wiring(wired, output)
+    return Wiring(_with_kinds([step for name in order if (step := steps[name])]), output)
+
+
+def _with_kinds(steps: Sequence[WiredStep]) -> tuple[WiredStep, ...]:
+    """Return the steps, in an order in which they can run, with the kinds of frames of which each input is made."""
+    behind: dict[str, frozenset[str]] = {}
+    found = []
+    for step in steps:
+        inputs = tuple(replace(wired, kinds=_kinds_of(wired.origins, behind)) for wired in step.inputs)
+        behind[step.name] = inputs[0].kinds if inputs else frozenset()
+        found.append(replace(step, inputs=inputs))
+    return tuple(found)
+
+
+def _kinds_of(origins: Iterable[Origin], behind: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    kinds: set[str] = set()
+    for origin in origins:
+        all_of_it = behind.get(origin.step, frozenset())
+        kinds |= all_of_it & origin.kinds if all_of_it and origin.kinds else all_of_it or origin.kinds or frozenset()
+    return frozenset(kinds)
 
 
 def _find_class(desk: _Desk, name: str) -> None:
@@ -185,7 +204,8 @@ def _with_parameters(desk: _Desk, name: str, cls: type[Step], entry: StepEntry) 
         for e in error.errors():
             key = str(e["loc"][0]) if e["loc"] else ""
             if e["type"] == "extra_forbidden":
-                text = f"{desk.recipe.uses(name)} has no parameter {key!r}; {suggest(key, cls.model_fields)}"
+                allowed = suggest(key, cls.model_fields) or "it has none"
+                text = f"{desk.recipe.uses(name)} has no parameter {key!r}; {allowed}"
             else:
                 text = f"{e['msg']}, found {e['input']!r}"
             desk.complain(text, "steps", name, "params", key)

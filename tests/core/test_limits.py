@@ -109,6 +109,13 @@ def test_coordinate_that_is_not_there_is_told() -> None:
     )
 
 
+def test_of_limits_that_nobody_wrote_none_is_told_to_be_idle() -> None:
+    document = {"tasks": [entry("sky", {"std": 1.0})]}
+    limits = {"sky": {"shipped": Limit(max=1), "mine": Limit(max=1)}}
+    (sentence,) = judged(document, limits, {"sky": {"mine": {"max": 1}}, "dark": {}})["idle_limits"]
+    assert sentence.startswith("limits.sky.mine: ")
+
+
 def test_judging_again_replaces_what_stands_there() -> None:
     document = {"tasks": [entry("sky", {"std": 2.0})]}
     strict, mild = ({"sky": {"std": Limit(max=top)}} for top in (1, 3))

@@ -99,7 +99,7 @@ def test_arc_of_another_grism_blocks_its_descendants_only(tmp_path: Path) -> Non
     assert [(b.name, b.target) for b in plan.blocked] == [("split[g1]", "NGC 7"), ("combine[NGC 7 G8_1.0]", "NGC 7")]
     assert plan.blocked[0].reason == (
         "split: lines: no lines matches readout=full grism=G8 (there are: full G4 (2)); "
-        "add such frames, or disable the step"
+        "it is made of frames of kind arc: add such frames, or disable the step"
     )
     assert plan.blocked[1].reason == "combine: needs split[g1], which cannot run"
     assert len(plan.tasks) == 25 + 3

@@ -361,12 +361,14 @@ def test_folder_without_frames_says_so(reduce_night: Reduce, night: Path) -> Non
         reduce_night()
 
 
-def test_file_that_is_not_there_is_told(reduce_night: Reduce, night: Path) -> None:
+def test_file_that_is_not_there_is_told(reduce_night: Reduce, night: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = 'extends = "toy:spec"\n[input]\nfiles = ["raw/*", "row"]\nexclude = ["raw/toy6*", "raw/toi*"]\n'
     (night / "recipe.toml").write_text(text)
     log = (reduce_night().folder / "reduced/log.txt").read_text()
     assert "input.files: 'row' names no file" in log and "input.exclude: 'raw/toi*' names no file" in log
     assert "toy6.fits: left out (input.exclude)" in log
+    said = capsys.readouterr().err
+    assert "input.files: 'row' names no file" in said and "left out" not in said
 
 
 def test_read_only_folder_is_told(reduce_night: Reduce, night: Path, carried_out: list[str]) -> None:
