@@ -59,13 +59,15 @@ class SubtractOverscan(Step):
         DataError
             If the frame is constant, wholly NaN, or its sections do not fit its size.
         """
-        data = np.asarray(image.data)
-        check_signal(data, image.meta)
+        data, known = np.asarray(image.data), flags_of(image)
+        check_signal(data, known, image.meta)
         trim = section_of(image.meta, "TRIMSEC", data.shape) or (slice(0, data.shape[0]), slice(0, data.shape[1]))
         scans = overscans(data, image.meta)
         if not scans:
             logger.warning("%s has no overscan: its bias level is that of the bias frames.", name_of(image))
-        flags = flags_of(image)[trim] | level_flags(data[trim], image.meta)
+        flags = known[trim] | level_flags(data[trim], image.meta)
+        if lost := int(np.count_nonzero(flags & Flag.NOT_FINITE)):
+            logger.warning("%s: %d pixels hold no number (NaN); they are masked.", name_of(image), lost)
         return make_image(_levelled(data, scans, trim), unit="adu", header=_header(image, scans, trim), flags=flags)
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
@@ -102,8 +104,8 @@ def _levelled(data: NDArray[np.floating], scans: list[Overscan], trim: Section) 
     return result
 
 
-def check_signal(data: NDArray[np.floating], header: Header) -> None:
-    """Raise `DataError` if a frame is empty: all pixels equal, or none finite."""
+def check_signal(data: NDArray[np.floating], flags: NDArray[np.int16], header: Header) -> None:
+    """Raise `DataError` if a frame is empty: all pixels equal, or none finite (now, or before they were set to 0)."""
     name = header.get("FILENAME", "frame")
     if data.ndim != 2 or data.size == 0:
         raise DataError(f"{name}: expected an image with two axes, found shape {data.shape}; exclude this file")
@@ -113,6 +115,8 @@ def check_signal(data: NDArray[np.floating], header: Header) -> None:
         if finite.size == 0:
             raise DataError(f"{name}: no pixel holds a finite value; exclude this frame")
         low, high = finite.min(), finite.max()
+    if low == high and (flags & Flag.NOT_FINITE).all():
+        raise DataError(f"{name}: no pixel holds a finite value; exclude this frame")
     if low == high:
         raise DataError(f"{name}: all pixels are {low:g}, so nothing was read out; exclude this frame")
 

@@ -4,7 +4,7 @@ from alfosc_reduce_ccd.overscan import SubtractOverscan
 from alfosc_reduce_ccd.overscan_sections import measure_overscan, overscans
 
 from alfosc_reduce import DataError, Flag
-from alfosc_reduce.images import flags_of
+from alfosc_reduce.images import flags_of, make_image
 
 STEP = SubtractOverscan()
 
@@ -86,13 +86,20 @@ def test_without_overscan_the_frame_passes_with_a_warning(detector, caplog):
     assert np.median(result.data) == pytest.approx(detector.level, abs=200)
 
 
-def test_not_finite_pixels_are_flagged(detector):
+def test_not_finite_pixels_are_flagged(detector, caplog):
     image = detector.raw()
     image.data[5, 5], image.data[6, 6], image.data[245, 30] = np.nan, np.inf, np.nan
     result = STEP(image)
     flags = flags_of(result)
     assert flags[5, 5] & Flag.NOT_FINITE and flags[6, 6] & Flag.NOT_FINITE
     assert np.isfinite(result.data).all() and np.count_nonzero(flags) == 2
+    assert "2 pixels hold no number (NaN); they are masked" in caplog.text
+
+
+def test_a_frame_of_nothing_but_nan_is_told_so_when_it_was_read_as_zeros(detector):
+    raw = detector.raw(name="ALDx")
+    with pytest.raises(DataError, match=r"ALDx\.fits: no pixel holds a finite value; exclude this frame"):
+        STEP(make_image(np.full(raw.shape, np.nan), unit="adu", header=raw.meta))
 
 
 @pytest.mark.parametrize(
