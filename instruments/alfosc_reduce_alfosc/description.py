@@ -99,6 +99,8 @@ def _remarks(header: Header, beam: Setup, kind: str, star: dict[str, Any] | None
     found.append(lamp_remark(kind, beam))
     if kind == "object":
         found.append(_misnamed(header, star))
+        if not any(_clean(name) for name in _names(header)):
+            found.append("no keyword OBJECT or TCSTGT names the target: called 'unnamed'; write it into the table")
         if beam.slit.is_open:
             found.append("no slit is in the beam")
     if beam.disperses and not beam.slit.is_open and not beam.slit.orientation:

@@ -134,6 +134,12 @@ def test_frames_of_2017_lack_some_keywords(make_header) -> None:
     assert any("DATE-AVG" in remark for remark in info.remarks)
 
 
+def test_a_target_without_a_name_is_told(make_header) -> None:
+    info = INSTRUMENT.describe(make_header(OBJECT=None, TCSTGT=" "))
+    assert info.kind == "object" and info.object == "unnamed"
+    assert [remark for remark in info.remarks if "OBJECT" in remark and "called 'unnamed'" in remark]
+
+
 @pytest.mark.parametrize(
     ("changes", "keyword"),
     [
