@@ -11,42 +11,17 @@ from alfosc_reduce_longslit.flux.flux import CalibrateFlux, CalibrateFlux2D
 from alfosc_reduce_longslit.products import Response
 from alfosc_reduce_longslit.response.atmosphere import airmass_of
 from alfosc_reduce_longslit.response.points import FLUX_DENSITY
-from astropy.coordinates import EarthLocation
 from astropy.io.fits import Header
 from astropy.table import QTable
 from specutils import Spectrum, SpectrumList
+from stand_ins import StandIn
 
-from alfosc_reduce import DataError, Flag, Instrument, load, save
+from alfosc_reduce import DataError, Flag, load, save
 from alfosc_reduce.images import flags_of, make_image, variance_of
 from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
 
 WAVELENGTH = 3300 + 6.0 * np.arange(1000) + 2e-4 * np.arange(1000) ** 2
-
-
-class House(Instrument):
-    """Only extinction and site matter here."""
-
-    name = "house"
-
-    def recognises(self, header: Header) -> bool:
-        return True
-
-    def describe(self, header: Header) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def read(self, path: object) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def extinction(self) -> QTable:
-        wave = np.arange(3000, 11000, 10.0)
-        return QTable({"wavelength": wave * u.AA, "extinction": extinction(wave)})
-
-    def site(self) -> EarthLocation:
-        return EarthLocation.from_geodetic(-17.885 * u.deg, 28.757 * u.deg, 2382 * u.m)
-
-
-def extinction(wavelength: np.ndarray) -> np.ndarray:
-    return 0.1 + 0.3 * (4000 / wavelength) ** 4
+HOUSE = StandIn()
 
 
 def sensitivity(wavelength: np.ndarray) -> np.ndarray:
@@ -66,7 +41,7 @@ def response(error: float = 0.01) -> Response:
 
 def electrons(seed: int | None = None, airmass: float = 1.3, exposure: float = 1000.0) -> Spectrum:
     width = np.gradient(WAVELENGTH)
-    through = 10 ** (-0.4 * airmass * extinction(WAVELENGTH))
+    through = 10 ** (-0.4 * airmass * HOUSE.curve(WAVELENGTH))
     counts = true_flux(WAVELENGTH) * sensitivity(WAVELENGTH) * through * exposure * width
     variance = counts + 100
     data = counts if seed is None else counts + np.random.default_rng(seed).normal(0, np.sqrt(variance))
@@ -89,7 +64,7 @@ def calibrated_range() -> np.ndarray:
 
 
 def test_the_flux_comes_back() -> None:
-    result = CalibrateFlux()(SpectrumList([electrons()]), House(), response())[0]
+    result = CalibrateFlux()(SpectrumList([electrons()]), HOUSE, response())[0]
     inside = calibrated_range()
     np.testing.assert_allclose(result.flux.value[inside], true_flux(WAVELENGTH)[inside], rtol=2e-4)
     assert result.flux.unit == FLUX_DENSITY
@@ -100,7 +75,7 @@ def test_pulls_with_an_exact_response() -> None:
     inside = calibrated_range()
     pulls = []
     for seed in range(20):
-        result = CalibrateFlux()(SpectrumList([electrons(seed)]), House(), response(error=0.0))[0]
+        result = CalibrateFlux()(SpectrumList([electrons(seed)]), HOUSE, response(error=0.0))[0]
         error = np.sqrt(spectrum_variance(result)[inside])
         pulls.append((result.flux.value - true_flux(WAVELENGTH))[inside] / error)
     assert np.mean(pulls) == pytest.approx(0, abs=0.03)
@@ -109,7 +84,7 @@ def test_pulls_with_an_exact_response() -> None:
 
 def test_the_error_of_the_response_is_added() -> None:
     exact, known = (
-        spectrum_variance(CalibrateFlux()(SpectrumList([electrons()]), House(), response(error))[0])
+        spectrum_variance(CalibrateFlux()(SpectrumList([electrons()]), HOUSE, response(error))[0])
         for error in (0.0, 0.05)
     )
     inside = calibrated_range()
@@ -118,7 +93,7 @@ def test_the_error_of_the_response_is_added() -> None:
 
 
 def test_outside_the_calibrated_range_there_is_no_flux() -> None:
-    result = CalibrateFlux()(SpectrumList([electrons()]), House(), response())[0]
+    result = CalibrateFlux()(SpectrumList([electrons()]), HOUSE, response())[0]
     outside = ~calibrated_range()
     flags = spectrum_flags(result)
     assert (flags[outside] & Flag.OUTSIDE_CALIBRATION).all()
@@ -130,7 +105,7 @@ def test_outside_the_calibrated_range_there_is_no_flux() -> None:
 
 
 def test_telluric_bands_are_flagged_and_stay_usable() -> None:
-    result = CalibrateFlux()(SpectrumList([electrons()]), House(), response())[0]
+    result = CalibrateFlux()(SpectrumList([electrons()]), HOUSE, response())[0]
     flags, a_band = spectrum_flags(result), np.abs(WAVELENGTH - 7640) < 20
     assert (flags[a_band] & Flag.TELLURIC).all()
     assert not result.mask[a_band].any()
@@ -139,7 +114,7 @@ def test_telluric_bands_are_flagged_and_stay_usable() -> None:
 
 def test_all_columns_are_on_one_scale() -> None:
     before = electrons()
-    result = CalibrateFlux()(SpectrumList([before]), House(), response(error=0.02))[0]
+    result = CalibrateFlux()(SpectrumList([before]), HOUSE, response(error=0.02))[0]
     columns, inside = columns_of(result), calibrated_range()
     np.testing.assert_allclose(columns["FLUX_BOX"].value, result.flux.value)
     ratio = columns["SKY"].value[inside] / result.flux.value[inside]
@@ -154,7 +129,7 @@ def test_all_columns_are_on_one_scale() -> None:
 def test_without_a_response_electrons_pass_through(caplog: pytest.LogCaptureFixture) -> None:
     before = electrons(1)
     with caplog.at_level(logging.WARNING):
-        result = CalibrateFlux()(SpectrumList([before]), House())[0]
+        result = CalibrateFlux()(SpectrumList([before]), HOUSE)[0]
     assert "stay in electrons" in caplog.text
     assert result.flux.unit == u.electron
     np.testing.assert_array_equal(result.flux, before.flux)
@@ -162,27 +137,27 @@ def test_without_a_response_electrons_pass_through(caplog: pytest.LogCaptureFixt
 
 
 def test_one_spectrum_in_a_notebook() -> None:
-    result = CalibrateFlux()(electrons(), House(), response())  # type: ignore[arg-type]
+    result = CalibrateFlux()(electrons(), HOUSE, response())  # type: ignore[arg-type]
     assert isinstance(result, Spectrum)
     assert header_of(result)["FLUXCAL"] is True
     assert header_of(result)["FCALSTAR"] == "HD84937"
 
 
 def test_the_unit_survives_a_file(tmp_path: object) -> None:
-    result = CalibrateFlux()(SpectrumList([electrons(3)]), House(), response())
+    result = CalibrateFlux()(SpectrumList([electrons(3)]), HOUSE, response())
     again = load(save(result, tmp_path / "s.fits"))[0]  # type: ignore[operator]
     assert again.flux.unit == FLUX_DENSITY
     np.testing.assert_array_equal(again.flux, result[0].flux)
 
 
 def test_bad_input_is_named() -> None:
-    done = CalibrateFlux()(SpectrumList([electrons()]), House(), response())
+    done = CalibrateFlux()(SpectrumList([electrons()]), HOUSE, response())
     with pytest.raises(DataError, match="needs electrons"):
-        CalibrateFlux()(done, House(), response())
+        CalibrateFlux()(done, HOUSE, response())
     spectrum = electrons()
     spectrum.meta["header"]["EXPTIME"] = "long"
     with pytest.raises(DataError, match="EXPTIME"):
-        CalibrateFlux()(SpectrumList([spectrum]), House(), response())
+        CalibrateFlux()(SpectrumList([spectrum]), HOUSE, response())
 
 
 def test_the_air_mass_is_worked_out_where_the_header_has_none() -> None:
@@ -192,16 +167,16 @@ def test_the_air_mass_is_worked_out_where_the_header_has_none() -> None:
     time = Time("2020-03-21T00:00:00", scale="utc")
     sidereal = time.sidereal_time("mean", longitude=-17.885 * u.deg)
     header = Header({"RA": sidereal.deg, "DEC": 28.757 - 60, "DATE-AVG": time.isot})
-    assert airmass_of(header, House()) == pytest.approx(2.0, abs=0.03)
+    assert airmass_of(header, HOUSE) == pytest.approx(2.0, abs=0.03)
     with pytest.raises(DataError, match="air mass"):
-        airmass_of(Header({"AIRMASS": "?"}), House())
+        airmass_of(Header({"AIRMASS": "?"}), HOUSE)
 
 
 def rectified(log: bool = False) -> tuple[object, np.ndarray]:
     n = 900
     step = 6.0
     centres = 3300 * np.exp(np.arange(n) * step / 3300 * 0.7) if log else 3300 + step * np.arange(n)
-    through = 10 ** (-0.4 * 1.3 * extinction(centres))
+    through = 10 ** (-0.4 * 1.3 * HOUSE.curve(centres))
     density = true_flux(centres) * sensitivity(centres) * through * 1000.0
     profile = np.exp(-0.5 * ((np.arange(40) - 20) / 2) ** 2)
     header = Header({"OBJECT": "QSO", "EXPTIME": 1000.0, "AIRMASS": 1.3, "PIXSCALE": 0.2138})
@@ -216,7 +191,7 @@ def rectified(log: bool = False) -> tuple[object, np.ndarray]:
 @pytest.mark.parametrize("log", [False, True])
 def test_frames_get_the_same_flux(log: bool, tmp_path: object) -> None:
     image, centres = rectified(log)
-    result = CalibrateFlux2D()(image, House(), response(error=0.0))  # type: ignore[arg-type]
+    result = CalibrateFlux2D()(image, HOUSE, response(error=0.0))  # type: ignore[arg-type]
     inside = (centres > 3500) & (centres < 8800)
     np.testing.assert_allclose(result.data[20, inside], true_flux(centres)[inside], rtol=1e-4)
     before, after = variance_of(image), variance_of(result)  # type: ignore[arg-type]
@@ -232,7 +207,7 @@ def test_frames_get_the_same_flux(log: bool, tmp_path: object) -> None:
 
 def test_variances_of_faint_rows_do_not_vanish() -> None:
     image, centres = rectified()
-    result = CalibrateFlux2D()(image, House(), response())  # type: ignore[arg-type]
+    result = CalibrateFlux2D()(image, HOUSE, response())  # type: ignore[arg-type]
     inside = (centres > 4000) & (centres < 8000)
     assert (variance_of(result)[0, inside] > 0).all()
 
@@ -240,19 +215,19 @@ def test_variances_of_faint_rows_do_not_vanish() -> None:
 def test_a_frame_without_response_or_not_rectified(caplog: pytest.LogCaptureFixture) -> None:
     image, _ = rectified()
     with caplog.at_level(logging.WARNING):
-        same = CalibrateFlux2D()(image, House())  # type: ignore[arg-type]
+        same = CalibrateFlux2D()(image, HOUSE)  # type: ignore[arg-type]
     assert same.unit == u.electron / u.AA
     assert "stays in electrons" in caplog.text
     raw = make_image(np.ones((4, 5)), unit="electron", variance=1, header=Header({"AIRMASS": 1.1, "EXPTIME": 1.0}))
     with pytest.raises(DataError, match="rectified"):
-        CalibrateFlux2D()(raw, House(), response())
+        CalibrateFlux2D()(raw, HOUSE, response())
 
 
 def test_figures_and_numbers() -> None:
     step = CalibrateFlux()
-    result = step(SpectrumList([electrons(5)]), House(), response())
-    assert [name for name, _ in step.figures(result, instrument=House())] == ["spectrum"]
-    quality = step.quality(result, instrument=House())
+    result = step(SpectrumList([electrons(5)]), HOUSE, response())
+    assert [name for name, _ in step.figures(result, instrument=HOUSE)] == ["spectrum"]
+    quality = step.quality(result, instrument=HOUSE)
     assert quality["calibrated"] is True
     assert quality["signal_to_noise"] == pytest.approx(
         float(np.median((result[0].flux.value / np.sqrt(spectrum_variance(result[0]) + 1e-60))[~result[0].mask])),
@@ -261,6 +236,6 @@ def test_figures_and_numbers() -> None:
     assert step.quality(SpectrumList([])) == {"objects": 0}
     image, _ = rectified()
     two = CalibrateFlux2D()
-    flux = two(image, House(), response())  # type: ignore[arg-type]
+    flux = two(image, HOUSE, response())  # type: ignore[arg-type]
     assert two.quality(flux)["calibrated"] is True
     assert [name for name, _ in two.figures(flux)] == ["flux_2d"]

@@ -13,8 +13,9 @@ from alfosc_reduce_longslit.response.response import MeasureResponse
 from astropy.io.fits import Header
 from astropy.table import QTable
 from specutils import Spectrum, SpectrumList
+from stand_ins import StandIn
 
-from alfosc_reduce import DataError, Flag, Instrument, load, save
+from alfosc_reduce import DataError, Flag, load, save
 from alfosc_reduce.instrument import StandardStar
 from alfosc_reduce.spectra import make_spectrum
 
@@ -35,12 +36,11 @@ def true_response(wavelength: np.ndarray) -> np.ndarray:
     return 3e14 * np.exp(-1.3 * x**2 - 0.3 * x**4 + 0.25 * np.sin(2.3 * x))
 
 
-class House(Instrument):
+class House(StandIn):
     """One star, in a table of 40 Angstrom bins or sampled."""
 
-    name = "house"
-
     def __init__(self, *, sampled: bool = False, table_noise: float = 0.0) -> None:
+        super().__init__()
         centre = FINE if sampled else np.arange(3320, 9600, 60.0)
         width = np.zeros(len(centre)) if sampled else np.full(len(centre), 40.0)
         flux = star_flux(centre)
@@ -49,23 +49,10 @@ class House(Instrument):
         flux = flux * (1 + np.random.default_rng(5).normal(0, table_noise, len(flux)))
         self.table = QTable({"wavelength": centre * u.AA, "flux": flux * FLUX_DENSITY, "width": width * u.AA})
 
-    def recognises(self, header: Header) -> bool:
-        return True
-
-    def describe(self, header: Header) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def read(self, path: object) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
     def standard(self, header: Header) -> StandardStar:
         if header["OBJECT"] != "STAR":
             raise DataError(f"{header['OBJECT']} is no standard star of the tables; name it")
         return StandardStar("STAR", self.table)
-
-    def extinction(self) -> QTable:
-        wave = np.arange(3000, 11000, 100.0)
-        return QTable({"wavelength": wave * u.AA, "extinction": 0.1 + 0.3 * (4000 / wave) ** 4})
 
 
 def observed(

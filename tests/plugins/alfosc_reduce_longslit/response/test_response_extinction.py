@@ -13,8 +13,9 @@ from alfosc_reduce_longslit.response.response import MeasureResponse
 from astropy.io.fits import Header
 from astropy.table import QTable
 from specutils import SpectrumList
+from stand_ins import StandIn
 
-from alfosc_reduce import DataError, Instrument
+from alfosc_reduce import DataError
 from alfosc_reduce.instrument import StandardStar
 from alfosc_reduce.spectra import make_spectrum
 
@@ -33,33 +34,21 @@ def sensitivity(wavelength: np.ndarray) -> np.ndarray:
     return np.asarray(3e14 * np.exp(-0.5 * ((wavelength - 5600) / 1500) ** 2))
 
 
-class House(Instrument):
+class House(StandIn):
     """A smooth star, a site's curve."""
 
-    name = "house"
+    curve = staticmethod(curve)
 
     def __init__(self) -> None:
+        super().__init__()
         centre = np.arange(3420, 8950, 60.0)
         flux = np.array([star(c + np.linspace(-20, 20, 41)).mean() for c in centre]) * FLUX_DENSITY
         self.table = QTable({"wavelength": centre * u.AA, "flux": flux, "width": np.full(len(centre), 40.0) * u.AA})
-
-    def recognises(self, header: Header) -> bool:
-        return True
-
-    def describe(self, header: Header) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def read(self, path: object) -> None:  # type: ignore[override]
-        raise NotImplementedError
 
     def standard(self, header: Header) -> StandardStar:
         if header["OBJECT"] != "STAR":
             raise DataError("no standard")
         return StandardStar("STAR", self.table)
-
-    def extinction(self) -> QTable:
-        wave = np.arange(3000, 11000, 20.0)
-        return QTable({"wavelength": wave * u.AA, "extinction": curve(wave)})
 
 
 def observed(airmass: float, scale: float, seed: int = 0, light: float = 1.0, tilt: float = 0.0) -> SpectrumList:

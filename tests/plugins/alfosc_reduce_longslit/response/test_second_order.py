@@ -21,8 +21,9 @@ from alfosc_reduce_longslit.response.second_order import (
 from astropy.io.fits import Header
 from astropy.table import QTable
 from specutils import Spectrum, SpectrumList
+from stand_ins import StandIn
 
-from alfosc_reduce import DataError, Flag, Instrument
+from alfosc_reduce import DataError, Flag
 from alfosc_reduce.images import flags_of, make_image
 from alfosc_reduce.instrument import Disperser, StandardStar
 from alfosc_reduce.spectra import columns_of, header_of, make_spectrum, spectrum_flags, spectrum_variance
@@ -62,25 +63,17 @@ def observed(slope: float, seed: int | None = None, level: float = 1.0, second: 
     return make_spectrum(WAVELENGTH * u.AA, data * u.electron, variance=variance, header=Header(cards), columns=columns)
 
 
-class House(Instrument):
+class House(StandIn):
     """One blue star in a sampled table, no extinction, one grism."""
 
-    name = "house"
+    curve = staticmethod(np.zeros_like)
 
     def __init__(self, grism: Disperser | None = GRISM) -> None:
+        super().__init__()
         self.grism = grism
         fine = np.arange(3300, 9000, 2.0)
         flux = star(fine, -3.0) * FLUX_DENSITY
         self.table = QTable({"wavelength": fine * u.AA, "flux": flux, "width": np.zeros(len(fine)) * u.AA})
-
-    def recognises(self, header: Header) -> bool:
-        return True
-
-    def describe(self, header: Header) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def read(self, path: object) -> None:  # type: ignore[override]
-        raise NotImplementedError
 
     def disperser(self, header: Header) -> Disperser:
         if self.grism is None:
@@ -89,9 +82,6 @@ class House(Instrument):
 
     def standard(self, header: Header) -> StandardStar:
         return StandardStar("STAR", self.table)
-
-    def extinction(self) -> QTable:
-        return QTable({"wavelength": [3000, 11000] * u.AA, "extinction": [0.0, 0.0]})
 
 
 def test_the_light_is_found_from_the_blue_part() -> None:

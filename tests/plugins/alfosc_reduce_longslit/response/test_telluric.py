@@ -12,31 +12,14 @@ from alfosc_reduce_longslit.response.telluric import SATURATION, absorption, mea
 from astropy.io.fits import Header
 from astropy.table import QTable
 from specutils import Spectrum, SpectrumList
+from stand_ins import StandIn
 
-from alfosc_reduce import Flag, Instrument, load, save
+from alfosc_reduce import Flag, load, save
 from alfosc_reduce.spectra import header_of, make_spectrum, spectrum_flags, spectrum_variance
 
 WAVELENGTH = 5000 + 7.0 * np.arange(650)
 CENTRES = {6300.0: 0.03, 6890.0: 0.15, 7250.0: 0.06, 7640.0: 0.7, 8230.0: 0.07}
-
-
-class House(Instrument):
-    """Extinction is all that matters here."""
-
-    name = "house"
-
-    def recognises(self, header: Header) -> bool:
-        return True
-
-    def describe(self, header: Header) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def read(self, path: object) -> None:  # type: ignore[override]
-        raise NotImplementedError
-
-    def extinction(self) -> QTable:
-        wave = np.arange(3000, 11000, 10.0)
-        return QTable({"wavelength": wave * u.AA, "extinction": 0.1 + 0.3 * (4000 / wave) ** 4})
+HOUSE = StandIn()
 
 
 def true_depth(wavelength: np.ndarray, airmass: float) -> np.ndarray:
@@ -64,7 +47,7 @@ def response() -> Response:
 
 def observed(seed: int | None, airmass: float = 1.2, level: float = 1.0, shift: float = 0.0) -> Spectrum:
     wave = WAVELENGTH + shift
-    through = 10 ** (-0.4 * airmass * (0.1 + 0.3 * (4000 / wave) ** 4)) * np.exp(-true_depth(wave, airmass))
+    through = 10 ** (-0.4 * airmass * HOUSE.curve(wave)) * np.exp(-true_depth(wave, airmass))
     counts = level * star(wave) * sensitivity(wave) * through * 7.0 * 18
     variance = counts + 50
     data = counts + (0 if seed is None else np.random.default_rng(seed).normal(0, np.sqrt(variance)))
@@ -78,7 +61,7 @@ def in_bands(wavelength: np.ndarray, molecule: str = "") -> np.ndarray:
 
 
 def measured(*stars: Spectrum) -> QTable:
-    found = measure_telluric(stars, House(), response())
+    found = measure_telluric(stars, HOUSE, response())
     assert found is not None
     return found
 
@@ -111,7 +94,7 @@ def test_a_target_at_another_air_mass_is_corrected(airmass: float) -> None:
     found = response()
     known = Response(**{**vars(found), "telluric": measured(observed(None))})
     target = SpectrumList([observed(None, airmass=airmass, level=1e-3, shift=2.3)])
-    result = CalibrateFlux()(target, House(), known)[0]
+    result = CalibrateFlux()(target, HOUSE, known)[0]
     bands = in_bands(result.spectral_axis.value) & (result.spectral_axis.value < 8500)
     ratio = result.flux.value / (1e-3 * star(result.spectral_axis.value))
     np.testing.assert_allclose(ratio[bands], 1, atol=0.012)
@@ -123,7 +106,7 @@ def test_the_error_grows_in_the_bands_and_covers_water_that_changed() -> None:
     found = response()
     known = Response(**{**vars(found), "telluric": measured(observed(None))})
     spectrum = observed(None)
-    result = CalibrateFlux()(spectrum, House(), known)  # type: ignore[arg-type]
+    result = CalibrateFlux()(spectrum, HOUSE, known)  # type: ignore[arg-type]
     inside = WAVELENGTH < 9490
     relative = np.sqrt(spectrum_variance(result))[inside] / result.flux.value[inside]
     noise = np.sqrt(spectrum_variance(spectrum))[inside] / spectrum.flux.value[inside]
@@ -155,8 +138,8 @@ def test_the_correction_can_be_left_out() -> None:
     found = response()
     known = Response(**{**vars(found), "telluric": measured(observed(None))})
     spectrum = observed(None)
-    plain = CalibrateFlux(telluric=False)(spectrum, House(), known)  # type: ignore[arg-type]
-    before = CalibrateFlux()(spectrum, House(), found)  # type: ignore[arg-type]
+    plain = CalibrateFlux(telluric=False)(spectrum, HOUSE, known)  # type: ignore[arg-type]
+    before = CalibrateFlux()(spectrum, HOUSE, found)  # type: ignore[arg-type]
     np.testing.assert_array_equal(plain.flux, before.flux)
     assert header_of(plain)["TELLCOR"] is False
     assert CalibrateFlux2D(telluric=False).telluric is False
@@ -172,7 +155,7 @@ def test_bands_without_a_side_are_left_alone() -> None:
     assert table["wavelength"].max() < 7400
     through, error = absorption(table, WAVELENGTH, 1.3)
     assert (through[WAVELENGTH > 7500] == 1).all() and (error[WAVELENGTH > 7500] == 0).all()
-    assert measure_telluric([], House(), response()) is None
+    assert measure_telluric([], HOUSE, response()) is None
 
 
 def test_nothing_measured_takes_nothing() -> None:
