@@ -36,6 +36,7 @@ def test_masked_pixels_do_not_ring(scene: Any, filelist: Any, resampling: Any) -
         expected = combine(clean, filelist(clean, pair), method="mean")
         hit = [field.frame(f"f{i}", one, noise=False) for i, one in enumerate(pair)]
         spoiled(hit[1], slice(100, 104), slice(80, 260, 7), 1e5, Flag.COSMIC_RAY)
+        spoiled(hit[1], slice(140, 165), slice(150, 180), 1e5, Flag.BAD_PIXEL)  # further in than its neighbours reach
         hit[1].data[200, 200] = np.nan
         found = combine(hit, filelist(hit, pair), method="mean", resampling=resampling)
         assert np.abs(found.data - expected.data)[~found.mask].max() < 0.02

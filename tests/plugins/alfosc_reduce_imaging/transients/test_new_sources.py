@@ -113,8 +113,10 @@ def test_noise_is_less_of_an_excuse_for_what_misfits(field: Make, more_sources: 
     both = vstack([true.sources, long])
     both["chi2_psf"] = np.ones(len(both))
     both["chi2_psf"][-2:] = [1.0, 2.5]
-    result = search(true, sources=both)
-    assert 200 in np.round(result.sources["x"], -2) and 400 not in np.round(result.sources["x"], -2)
+    result = search(true, sources=both, limit=26.0)
+    assert np.abs(result.sources["x"] - long["x"][0]).min() < 1 and len(result.sources) == len(true.new) + 1
+    reasons = dict(zip(np.round(result.rejected["x"], -2), result.rejected["reason"], strict=True))
+    assert reasons[400] == "shape"
 
 
 def test_pieces_of_a_trail_are_not_new(field: Make, more_sources: Make) -> None:
