@@ -230,7 +230,8 @@ def fit_wavelengths(
             "resampled)?"
         )
     degree = choose_degree(problem, used)
-    return _held(problem, _without_outliers(problem, used, degree), degree, anchors)
+    used = _between_foretold(problem, _without_outliers(problem, used, degree), degree)
+    return _held(problem, used, degree, anchors)
 
 
 def _held(problem: Problem, used: NDArray[np.bool_], degree: Degree, anchors: Anchors) -> WavelengthFit:
@@ -324,6 +325,22 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
     residual = _left_out(problem, used, degree)
     scale = np.maximum(problem.points.error, 1.4826 * np.median(np.abs(residual[used])))
     return np.asarray(used & (np.abs(residual) < _POINT_REJECT * scale), bool)
+
+
+def _between_foretold(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.bool_]:
+    """Leave out first and last lines that the others foretell badly.
+
+    Such a line alone decides how the series runs to it, and nothing tells whether it is the line it is taken for.
+    """
+    used = used.copy()
+    while used.any(axis=1).sum() > max(_FEWEST_LINES, degree.x + 1):
+        lines = np.flatnonzero(used.any(axis=1))
+        ends = lines[np.argsort(problem.points.wavelength[lines])][[0, -1]]
+        missed = np.abs(_line_means(_left_out(problem, used, degree), used)[ends])
+        if missed.max() < _PENALTY:
+            break
+        used[ends[missed.argmax()]] = False
+    return used
 
 
 def _studentised(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.float64]:

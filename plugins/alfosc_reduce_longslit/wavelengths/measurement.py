@@ -15,7 +15,14 @@ from alfosc_reduce_longslit.lines.groups import (
     heights_of,
     merge_close,
 )
-from alfosc_reduce_longslit.lines.positions import Groups, Positions, Strips, fit_profile, measure_positions
+from alfosc_reduce_longslit.lines.positions import (
+    Groups,
+    Positions,
+    Strips,
+    fit_profile,
+    measure_positions,
+    with_core,
+)
 from alfosc_reduce_longslit.lines.strips import central_spectrum, cut_strips, lit_rows
 from alfosc_reduce_longslit.wavelengths.fit import Anchors, Points, WavelengthFit, fit_wavelengths
 
@@ -32,8 +39,10 @@ WORST_DOUBT = 0.019
 """Lines whose wavelength is more uncertain than this, in line widths, are not used."""
 BRIGHT = 12.0
 """Lines with less light than this many times its noise in the middle of the slit are not measured."""
-PROFILE_STRIPS = 6
-"""Strips along the slit on which the profile is measured."""
+PROFILE_STRIPS, PROFILE_LINES = 6, 24
+"""Strips along the slit on which the profile is measured, and on how many blends at most."""
+WHOLE = 0.5
+"""Blends whose leader's core is good in a larger share of these strips tell the profile."""
 ANCHOR_STEP, ANCHOR_ERROR = 0.04, 2.0
 """Beyond the last measured lines the identified scale is believed, each so many widths of the frame, to so many pixels
 and a fiftieth of the distance."""
@@ -213,16 +222,13 @@ def _points(positions: Positions, strips: Strips, lines: KnownLines, doubt: NDAr
 
 
 def _profile(arc: ArcStrips, groups: Groups, light: NDArray[np.float64], fwhm: float) -> LineProfile:
-    """Measure the profile on the brighter of the lines that stand alone, where they meet the pixels differently."""
-    gap = np.diff(groups.x, prepend=-np.inf, append=np.inf)
-    alone = ~np.isfinite(groups.offset[:, 1]) & (np.minimum(gap[:-1], gap[1:]) > 3 * fwhm)
-    if alone.sum() < 4:
-        alone = np.ones(len(groups.x), bool)
-    bright = alone & (light >= np.median(light[alone]))
-    some = groups.take(bright)
+    """Measure the profile on the brightest of the blends whose cores are not saturated."""
     strips = arc.strips.some(PROFILE_STRIPS)
-    shift = np.interp(strips.y, arc.strips.y, arc.shift)
-    return fit_profile(strips, some, some.x[:, None] + shift[None, :], fwhm)
+    start = groups.x[:, None] + np.interp(strips.y, arc.strips.y, arc.shift)[None, :]
+    whole = with_core(strips, start, fwhm).mean(axis=1) > WHOLE
+    worth = np.where(whole, light, light - light.max())
+    bright = np.sort(np.argsort(-worth)[: int(np.clip(whole.sum() // 2, 1, PROFILE_LINES))])
+    return fit_profile(strips, groups.take(bright), start[bright], fwhm)
 
 
 def strip_shifts(strips: Strips, spectrum: NDArray[np.float64], reach: int = 12) -> NDArray[np.float64]:
