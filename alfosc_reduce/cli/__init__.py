@@ -34,6 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
     The exit code is 0 for success, 1 for data that could not be reduced, 2 for an impossible request (recipe, options,
-    installation), 130 when interrupted, 70 for a mistake in this package.
+    installation), 130 when interrupted, 143 when told to end, 70 for a mistake in this package.
     """
     sys.exit(guarded(lambda: program.main(arguments, prog_name="alfosc-reduce", standalone_mode=False)))

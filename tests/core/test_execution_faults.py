@@ -163,13 +163,16 @@ def finished(night: Path) -> set[str]:
     return {path.parent.name for path in (night / ".alfosc-reduce/products").glob("*/*/record.json")}
 
 
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_interrupt_ends_at_once_with_130(start: Any, night: Path, jobs: str) -> None:
+def test_interrupt_ends_at_once_with_its_code(
+    start: Any, night: Path, jobs: str, told: signal.Signals, code: int
+) -> None:
     pipes(night)
     run, _ = begin_and_halt(start, night, jobs)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(told)
     _, said = run.communicate()
-    assert run.returncode == 130
+    assert run.returncode == code
     assert "Interrupted. What was finished is kept." in said and "Traceback" not in said
 
 
