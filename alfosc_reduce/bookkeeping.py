@@ -13,7 +13,7 @@ from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.execution import Result, Run, State
 from alfosc_reduce.limits import kinds_of
 from alfosc_reduce.plan import Plan
-from alfosc_reduce.replacement import replacing
+from alfosc_reduce.replacement import replacing, why_not
 
 CALIBRATIONS = "Calibrations"
 
@@ -25,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReductionError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ReductionError(f"cannot write {path}: {why_not(path, error)}") from error
 
 
 def log_text(plan: Plan, run: Run, opening: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfosc_reduce.errors import DataError, ReductionError
-from alfosc_reduce.replacement import replacing
+from alfosc_reduce.replacement import replacing, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,12 +97,17 @@ class Store:
         try:
             temporary = Path(tempfile.mkdtemp(dir=self._unfinished, prefix=key[:8]))
         except OSError as error:
-            raise ReductionError(f"cannot write into {self.folder}: {error.strerror}") from error
+            raise ReductionError(f"cannot write into {self.folder}: {why_not(self.place(key), error)}") from error
         try:
             yield temporary
             self._move(temporary, self.place(key))
         except OSError as error:
-            raise ReductionError(f"cannot write into {self.folder}: {error.strerror or error}") from error
+            raise ReductionError(f"cannot write into {self.folder}: {why_not(self.place(key), error)}") from error
+        except ReductionError as error:
+            if str(temporary) not in str(error):
+                raise
+            # One sentence for all that fail so: the name of the folder differs, and tells nobody anything.
+            raise ReductionError(str(error).replace(str(temporary), str(self.folder))) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alfosc_reduce.errors import DataError, ReductionError
+from alfosc_reduce.replacement import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,14 +53,14 @@ def write_whole(hdus: fits.HDUList, path: Path) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ReductionError(f"cannot write {path}: {error.strerror}") from error
+        raise ReductionError(f"cannot write {path}: {why_not(path, error)}") from error
     try:
         with os.fdopen(handle, "wb") as stream:
             hdus.writeto(stream)
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except (OSError, AttributeError) as error:
-        raise ReductionError(f"cannot write {path}: {_reason(error)}") from error
+        raise ReductionError(f"cannot write {path}: {_reason(path, error)}") from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -71,12 +72,12 @@ def _umask() -> int:
     return mask
 
 
-def _reason(error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
     """Say why writing failed; astropy may trip over its own check for free space, which hides what happened."""
     found = error if isinstance(error, OSError) else error.__context__
     if not isinstance(found, OSError):
         raise error
-    return found.strerror or f"the disk is full ({found})"
+    return why_not(path, found) if found.strerror else "the disk is full; make room, and run again"
 
 
 def hdus_of(product: Any) -> fits.HDUList:
