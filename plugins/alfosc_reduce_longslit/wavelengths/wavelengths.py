@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alfosc_reduce.errors import DataError
+from alfosc_reduce.images import usable, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_longslit.identification.arc import identify_arc
 from alfosc_reduce_longslit.identification.identified import IdentifiedArc
@@ -71,8 +73,11 @@ def solve_wavelengths(arc: CCDData, instrument: Instrument, lamps: str = "") -> 
     Raises
     ------
     DataError
-        If the arc holds no light, no lamp is known, or its lines cannot be identified beyond doubt.
+        If the arc holds no light or no variance, no lamp is known, or its lines cannot be identified beyond doubt.
     """
+    if not np.isfinite(variance_of(arc)[usable(arc)]).any():
+        name = arc.meta.get("FILENAME", "arc")
+        raise DataError(f"{name}: no usable pixel with a variance to find lines in; run correct_frame first")
     strips = cut_arc(arc)
     identified = identify_arc(strips.spectrum, arc.meta, instrument, lamps)
     measured = measure_arc(strips, identified)

@@ -153,3 +153,11 @@ def test_the_curve_of_widths_follows_what_is_sure_and_ends_flat() -> None:
     assert np.abs(curve - 1 - 0.1 * (np.arange(1000) - 500) / 500)[200:900].max() < 0.015
     assert curve[0] == curve[150]
     assert np.all(smooth_curve(x[:0], x[:0], x[:0], np.arange(5.0)) == 1)
+
+
+def test_a_raw_arc_without_variance_is_refused_with_a_sentence(arc) -> None:
+    raw = make_image(arc.data, unit="adu", header=arc.meta)
+    with pytest.raises(
+        DataError, match=r"arc\.fits: no usable pixel with a variance to find lines in; run correct_frame"
+    ):
+        get_step("solve_wavelengths")()(raw, INSTRUMENT)
