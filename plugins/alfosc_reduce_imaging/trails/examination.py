@@ -23,8 +23,6 @@ SHORTEST = 0.25
 """Of the shorter side of the image."""
 FEWEST = 6
 """Segments that it must have."""
-EVEN = 0.4
-"""Least median of its segments over their mean: light that falls off from a star is uneven."""
 SCATTER = 1.5, 0.4
 """Largest scatter of its segments: of noise, and over their median. Stars in a row differ by more."""
 FADED = 0.2
@@ -122,9 +120,7 @@ def _faint(part: Floats) -> str:
 
 def _uneven(part: Floats) -> str:
     """Return that the light falls off along the line, as from a bright star; empty if it does not."""
-    middle, mean = float(np.median(part)), float(np.mean(part))
-    if middle < EVEN * mean:
-        return f"uneven: median {middle:.1f}, mean {mean:.1f}"
+    middle = float(np.median(part))
     scatter = 1.4826 * float(np.median(np.abs(part - middle)))
     if scatter > SCATTER[0] + SCATTER[1] * middle:
         return f"uneven: median {middle:.1f}, scatter {scatter:.1f}"

@@ -111,6 +111,15 @@ def test_a_galaxy_beside_a_faint_trail_does_not_outshine_it(sky: Make, across: M
     assert under(one, data.shape)[np.abs(off) < 3].mean() > 0.95
 
 
+@pytest.mark.parametrize(("peak", "star"), [(1, 5e3), (1, 5e4), (5, 5e4)])
+def test_a_trail_past_a_bright_star_is_found(sky: Make, across: Make, peak: float, star: float) -> None:
+    """The light of the star is no unevenness of the trail."""
+    data = sky(41)
+    off, along = across(data.shape, 30, 350, 330)
+    (one,) = found(data + trail(off, peak) + star * np.exp(-np.hypot(along - 60, off - 5) / 15))
+    assert under(one, data.shape)[np.abs(off) < 3].mean() > 0.95
+
+
 @pytest.mark.parametrize("middle", [30, 670])
 def test_a_trail_beside_an_edge_of_the_image(sky: Make, across: Make, middle: float) -> None:
     data = sky(21)
