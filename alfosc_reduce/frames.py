@@ -103,12 +103,17 @@ def real_place(path: Path) -> Path:
 def _expand(pattern: str, folder: Path) -> Iterable[Path]:
     place = folder.absolute() / Path(pattern).expanduser()
     if place.is_dir():
-        return (p for p in place.rglob("*") if p.is_file() and not _of_a_run(p.relative_to(place)))
-    if place.exists():
+        return (p for p in place.rglob("*") if _names_a_file(p) and not _of_a_run(p.relative_to(place)))
+    if place.exists() or _names_a_file(place):
         return (place,)
     # Unlike Path.glob it can begin anywhere, and takes brackets in the name of the folder as they stand.
     names = glob(str(Path(pattern).expanduser()), root_dir=folder, recursive=True)  # noqa: PTH207
-    return (path for name in names if (path := folder.absolute() / name).is_file())
+    return (path for name in names if _names_a_file(path := folder.absolute() / name))
+
+
+def _names_a_file(path: Path) -> bool:
+    """Say whether a path is a file, or a link that leads nowhere: whose file was meant to be there."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _of_a_run(relative: Path) -> bool:
@@ -130,7 +135,8 @@ def read_header(path: Path) -> Header:
             warnings.simplefilter("ignore")
             return _merged_header(stream, path)
     except FileNotFoundError:
-        raise DataError("file not found") from None
+        lost = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "file not found"
+        raise DataError(lost) from None
     except Exception as error:
         text = " ".join(str(error).split())[:120]
         raise DataError(f"not readable as FITS, truncated or damaged ({text})") from None

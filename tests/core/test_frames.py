@@ -138,6 +138,13 @@ def test_vanished_file_is_rejected(tmp_path: Path, toys: SimpleNamespace) -> Non
     assert rejected(tmp_path / "a.fits", toys) == "file not found"
 
 
+@pytest.mark.parametrize("pattern", [".", "*.fits", "lost.fits"])
+def test_a_link_that_leads_nowhere_is_told(frame: Path, toys: SimpleNamespace, pattern: str) -> None:
+    (frame.parent / "lost.fits").symlink_to("/nowhere/b.fits")
+    (found,) = [path for path in find_files([pattern], frame.parent) if path.name == "lost.fits"]
+    assert rejected(found, toys) == "a link to /nowhere/b.fits, which is not there"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_unreadable_file_is_rejected(frame: Path, toys: SimpleNamespace) -> None:
     frame.chmod(0)
