@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
@@ -75,7 +76,7 @@ class FetchCatalog(Step):
             try:
                 table = fetch(catalog, field, band, self.minimum)
             except DataError as error:
-                failures.append((catalog.name, error))
+                failures.append((_called(catalog), error))
                 continue
             for reason in reasons_of(failures):
                 logger.info("passed over %s", reason)
@@ -178,6 +179,12 @@ def _band(image: CCDData) -> str:
 
 def _name(image: CCDData) -> str:
     return str(image.meta.get("FILENAME", "the image"))
+
+
+def _called(catalog: Catalog) -> str:
+    """Return the name of a catalogue, of a file with its own."""
+    file = getattr(catalog, catalog.main, None) if catalog.main else None
+    return f"{catalog.name} {file.name}" if isinstance(file, Path) else catalog.name
 
 
 def _title(table: QTable, image: CCDData) -> str:
