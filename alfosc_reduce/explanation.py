@@ -70,7 +70,8 @@ def ancestors_of(path: str | Path) -> list[Ancestor]:
                 )
             table = Table.read(hdus[EXTENSION])
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as FITS ({error})") from error
+        reason = str(error).partition(". If this is really")[0]  # What follows is for programmers.
+        raise DataError(f"{path}: cannot be read as FITS ({reason})") from error
     return _rows(table, path)
 
 
