@@ -27,7 +27,7 @@ def parse_parameters(step: type[Step], texts: Mapping[str, str]) -> Step:
     """Return `step` with parameters given as text.
 
     Text is taken as it is where the parameter accepts it, else as JSON (``[4000, 5000]``) or as numbers
-    (``4000 5000``); ``none`` is no value.
+    (``4000 5000``), else as the only member of a list; ``none`` is no value.
 
     Raises
     ------
@@ -43,7 +43,13 @@ def parse_parameters(step: type[Step], texts: Mapping[str, str]) -> Step:
     try:
         return step(**values)
     except ValidationError as error:
-        raise ConfigurationError(_sentences(error, texts)) from None
+        first = error
+    failed = {str(problem["loc"][0]) for problem in first.errors() if problem["loc"]}
+    values.update({name: [texts[name]] for name in failed & set(texts)})
+    try:
+        return step(**values)
+    except ValidationError:
+        raise ConfigurationError(_sentences(first, texts)) from None
 
 
 def _from_json(text: str) -> Any:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from alfosc_reduce import ConfigurationError, DataError, Instrument, Step, load, registry, save
 from alfosc_reduce.cli.step import command_of
+from alfosc_reduce.cli.step_inputs import parse_parameters
 from alfosc_reduce.images import make_image
 from alfosc_reduce.instrument import FrameInfo
 from alfosc_reduce.parameters import Pixels
@@ -278,3 +279,18 @@ def test_a_name_used_twice_is_refused() -> None:
 def test_output_must_be_named(image: Path) -> None:
     done = run(Scale, image)
     assert done.exit_code == 2 and "--output" in done.output
+
+
+class Places(Step):
+    """Takes places as text."""
+
+    places: tuple[str, ...] = ()
+    """Where."""
+
+    def __call__(self, image: CCDData) -> CCDData:
+        return image
+
+
+@pytest.mark.parametrize("text", ["SN: 160.001 28.001", "160.02 28.01", '["160.02 28.01"]'])
+def test_a_single_text_is_a_list_of_one(text: str) -> None:
+    assert parse_parameters(Places, {"places": text}).places == (text.strip('[]"'),)  # type: ignore[attr-defined]
