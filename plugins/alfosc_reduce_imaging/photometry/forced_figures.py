@@ -31,9 +31,11 @@ def figure_of_positions(image: CCDData, table: QTable) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set(xticks=[], yticks=[])
+    for axes in panels[len(shown) :]:
+        axes.set_axis_off()
     for axes, row in zip(panels, shown, strict=False):
         draw_position(axes, image, row, table)
-    figure.suptitle(f"Forced photometry   {title_of(table.meta)}   circle: aperture, dashed: ring", fontsize=10)
+    figure.suptitle(f"Forced photometry   {title_of(table.meta)}\ncircle: aperture, dashed: ring", fontsize=10)
     return figure
 
 

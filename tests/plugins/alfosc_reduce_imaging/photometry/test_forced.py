@@ -185,3 +185,12 @@ def test_what_is_missing_is_said(sky_field: Any) -> None:
         ForcePhotometry(positions=("150 28",))(image)
     with pytest.raises(DataError, match="ra and dec"):
         ForcePhotometry()(image, QTable({"a": [1.0]}))
+
+
+def test_the_title_of_one_position_fits_and_no_empty_panel_stands_beside_it(field: Any, table: Any) -> None:
+    image = field.image(header={"OBJECT": "Simulated field", "FILTER": "r_SDSS"})
+    (figure,) = dict(ForcePhotometry().figures(table[:1], image=image)).values()
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= figure.bbox.width
+    assert [axes.axison for axes in figure.axes] == [True, False]
