@@ -37,7 +37,7 @@ class Catalog(BaseModel, ABC):
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, validate_default=True
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
     )
 
     name: ClassVar[str]

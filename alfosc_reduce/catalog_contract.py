@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from alfosc_reduce.catalog import MAGNITUDE_SYSTEMS, Catalog, bands_of, check_reference, in_cone
 from alfosc_reduce.catalog_choice import CatalogChoice
 from alfosc_reduce.comparison import differences
+from alfosc_reduce.docstrings import parameter_texts
 from alfosc_reduce.help_text import documentation_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CatalogContract:
         cls = type(self.catalog)
         assert documentation_of(cls), f"{cls.__name__} has no docstring"
         assert cls.name and cls.fullname and cls.footprint, "name, fullname and footprint tell a person what it is"
-        bare = [name for name, field in cls.model_fields.items() if not (field.description or "").strip()]
+        bare = [name for name, text in parameter_texts(cls).items() if not text]
         assert not bare, f"write a docstring below the parameter {', '.join(bare)}"
         assert not cls.main or cls.main in cls.model_fields, f"there is no parameter {cls.main!r}, which main names"
 

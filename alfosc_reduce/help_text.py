@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
+from alfosc_reduce.docstrings import parameter_texts
+
 if TYPE_CHECKING:
     from alfosc_reduce.catalog import Catalog
     from alfosc_reduce.registry import Plugin
@@ -47,16 +49,16 @@ class _Schema(GenerateJsonSchema):
 def parameters_of(step: type[Step] | type[Catalog]) -> tuple[ParameterHelp, ...]:
     """Return the parameters of a step or catalogue in the order of their declaration."""
     schema = step.model_json_schema(schema_generator=_Schema)
-    defaults = _defaults(step)
+    defaults, texts = _defaults(step), parameter_texts(step)
     return tuple(
         ParameterHelp(
             name,
             kind_of(schema["properties"][name], schema.get("$defs", {})),
             toml_of(defaults[name]) if name in defaults else None,
-            " ".join((field.description or "").split()),
+            texts[name],
             parts_of(schema["properties"][name]),
         )
-        for name, field in step.model_fields.items()
+        for name in step.model_fields
     )
 
 

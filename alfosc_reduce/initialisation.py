@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alfosc_reduce.bookkeeping import write_text
+from alfosc_reduce.docstrings import parameter_texts
 from alfosc_reduce.errors import ConfigurationError, suggest
 from alfosc_reduce.frame_table import frame_table, relative, write_table
 from alfosc_reduce.frames import Night, find_files, observe
@@ -126,9 +127,8 @@ def _step_lines(file: RecipeFile, name: str) -> Iterator[str]:
     yield f"# enabled = {json.dumps(entry.enabled)}"
     step = cls(**entry.params)
     values = step.model_dump(mode="json")
-    for parameter, field in cls.model_fields.items():
-        summary = " ".join((field.description or "").split())
-        yield from textwrap.wrap(summary, 110, initial_indent="# ", subsequent_indent="# ")
+    for parameter, text in parameter_texts(cls).items():
+        yield from textwrap.wrap(text, 110, initial_indent="# ", subsequent_indent="# ")
         yield _parameter_line(parameter, values[parameter])
 
 

@@ -24,7 +24,7 @@ class Step(BaseModel):
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, validate_default=True
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
     )
 
     if TYPE_CHECKING:

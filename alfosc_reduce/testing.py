@@ -27,6 +27,7 @@ import numpy as np
 from alfosc_reduce.catalog_contract import CatalogContract
 from alfosc_reduce.comparison import differences, digest, identical
 from alfosc_reduce.corruption import CORRUPTIONS, corrupted, planes_of
+from alfosc_reduce.docstrings import parameter_texts
 from alfosc_reduce.errors import ReductionError
 from alfosc_reduce.flags import mask_of
 from alfosc_reduce.help_text import documentation_of
@@ -133,7 +134,7 @@ class StepContract:
         """The step and each of its parameters have a docstring; names of inputs and parameters differ."""
         step = type(self.step)
         assert documentation_of(step), f"{step.__name__} has no docstring"
-        bare = [name for name, field in step.model_fields.items() if not (field.description or "").strip()]
+        bare = [name for name, text in parameter_texts(step).items() if not text]
         assert not bare, f"write a docstring below the parameter {', '.join(bare)}"
         twice = {port.name for port in step.inputs()} & set(step.model_fields)
         assert not twice, f"{', '.join(twice)} is both an input and a parameter"

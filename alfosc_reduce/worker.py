@@ -19,7 +19,6 @@ import PIL.WebPImagePlugin
 import scipy.interpolate
 import scipy.ndimage
 import scipy.optimize
-import scipy.signal
 
 import alfosc_reduce.labour
 import alfosc_reduce.products

@@ -6,7 +6,6 @@ python docs/generate.py --check    only say what is out of date; exit code 1 if 
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import click
 from alfosc_reduce import Flag, get_catalog, get_instrument, get_step
 from alfosc_reduce.catalog import Catalog
 from alfosc_reduce.cli import COMMANDS
+from alfosc_reduce.docstrings import attribute_docstrings
 from alfosc_reduce.flags import UNUSABLE
 from alfosc_reduce.help_text import ParameterHelp, documentation_of, parameters_of
 from alfosc_reduce.recipe import InputFiles, Limit, Recipe, Source, StepEntry
@@ -135,26 +135,15 @@ def recipe_page() -> str:
     )
     lines = [NOTE, "", "# Keys of a recipe", ""]
     for title, part in told:
-        texts = attribute_docstrings(part)
+        texts = texts_of(part)
         names = {field.alias or name: texts.get(name, "") for name, field in part.model_fields.items()}
         lines += [f"## {title}", "", *(f"- `{name}`: {text}" for name, text in names.items()), ""]
     return "\n".join(lines)
 
 
-def attribute_docstrings(cls: type) -> dict[str, str]:
+def texts_of(cls: type) -> dict[str, str]:
     """Return the strings that stand below the attributes of a class, each in one line."""
-    body = ast.parse(inspect.getsource(cls)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for statement, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[_assigned(statement)] = " ".join(str(below.value.value).split()).replace("``", "`")
-    return found
-
-
-def _assigned(statement: ast.stmt) -> str:
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    return targets[0].id if isinstance(targets[0], ast.Name) else ""
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in attribute_docstrings(cls).items()}
 
 
 def flags_page() -> str:
@@ -168,7 +157,7 @@ def flags_page() -> str:
         "",
     ]
     lines += ["| value | name | masked | meaning |", "|---|---|---|---|"]
-    texts = attribute_docstrings(Flag)
+    texts = texts_of(Flag)
     lines += [f"| {int(f)} | {f.name} | {'yes' if f & UNUSABLE else ''} | {texts[f.name or '']} |" for f in Flag]
     return "\n".join([*lines, ""])
 

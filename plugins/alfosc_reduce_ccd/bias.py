@@ -150,10 +150,10 @@ def _running_median(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _largest_scatter(count: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return which sample variance, in units of the true one, chance does not explain for so many values."""
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
     freedom = np.arange(1, max(int(count.max()), 2))
-    table = np.maximum(4.0, chi2.isf(_FALSE_ALARM, freedom) / freedom)
+    table = np.maximum(4.0, chdtri(freedom, _FALSE_ALARM) / freedom)
     limits = np.concatenate([[np.inf, np.inf], table]).astype(np.float32)
     return np.asarray(limits[count])
 

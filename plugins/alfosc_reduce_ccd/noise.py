@@ -250,9 +250,9 @@ def _residuals(pixels: NDArray[np.float64], mean: NDArray[np.float64], keep: NDA
 
 def _limit(freedom: int) -> float:
     """Return by how much a sample variance may exceed its median before chance (one in a million) is ruled out."""
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
-    return float(chi2.isf(1e-6, freedom) / chi2.median(freedom))
+    return float(chdtri(freedom, 1e-6) / chdtri(freedom, 0.5))
 
 
 def _tiles(stack: NDArray[T]) -> NDArray[T]:

@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from alfosc_reduce import get_catalog
 from alfosc_reduce.catalog import bands_of, check_reference
+from alfosc_reduce.docstrings import parameter_texts
 from alfosc_reduce.errors import DataError
 
 CENTRE = SkyCoord(150.0, 2.0, unit="deg")
@@ -155,4 +156,4 @@ def test_footprints(name: str, dec: float, covered: bool) -> None:
 def test_every_catalogue_says_what_it_is(name: str) -> None:
     cls = get_catalog(name)
     assert cls.__doc__ and cls.fullname and cls.footprint
-    assert not [field for field, info in cls.model_fields.items() if not (info.description or "").strip()]
+    assert all(parameter_texts(cls).values())
