@@ -58,11 +58,13 @@ def save_png(figure: Figure, path: Path) -> None:
 class Outline:
     """Stands in for ``Axes.get_tightbbox``: the panel with room for its ticks, labels and titles.
 
-    Of the labels of ticks only the longest is measured; titles take room above, never aside.
+    Of the labels of ticks only the longest is measured; titles take room above, never aside. The room is measured once:
+    a layout asks again when it has made the panels smaller, which leaves labels as they are, or makes them fewer.
     """
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
+        self._room: tuple[float, ...] | None = None
 
     def __call__(self, renderer: Any = None, **options: Any) -> Bbox | None:
         """Return the outline in pixels; None if the panel is not shown."""
@@ -73,7 +75,8 @@ class Outline:
             return None
         locator: Any = axes.get_axes_locator()
         axes.apply_aspect(locator(axes, renderer) if locator else None)
-        left, bottom, right, top = _room_around(axes, renderer)
+        self._room = self._room or _room_around(axes, renderer)
+        left, bottom, right, top = self._room
         box = axes.get_window_extent(renderer)
         return Bbox.from_extents(box.x0 - left, box.y0 - bottom, box.x1 + right, box.y1 + top)
 

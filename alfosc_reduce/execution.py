@@ -98,14 +98,14 @@ def execute(plan: Plan, run: Run, open_pool: Opener, in_hand: int, listeners: Li
     listeners
         Called with each result as it comes.
     """
-    waiting = list(plan.tasks)
+    waiting, urgency = list(plan.tasks), plan.urgency()
     pool: Executor | None = None
     flying: dict[Future[Outcome], str] = {}
     try:
         while waiting or flying or run.orders:
             waiting = _settle(waiting, run, flying, listeners)
             alone = bool(run.breaks.keys() & run.orders.keys())
-            for name in _next(run, flying, 1 if alone else in_hand):
+            for name in _next(run, flying, urgency, 1 if alone else in_hand):
                 pool = pool or open_pool()
                 flying[_submit(pool, run, name)] = name
             if flying:
@@ -130,10 +130,13 @@ def preview(plan: Plan, run: Run) -> None:
             run.results[task.name] = Result(task, state, prepared[0].key, remarks=prepared[1])
 
 
-def _next(run: Run, flying: Mapping[Any, str], in_hand: int) -> list[str]:
-    """Return the orders to submit now; after a process was killed one at a time, to learn which task it was."""
+def _next(run: Run, flying: Mapping[Any, str], urgency: Mapping[str, tuple[int, int]], in_hand: int) -> list[str]:
+    """Return the orders to submit now: the most urgent, in the order of the plan where they are alike.
+
+    After a process was killed tasks go one at a time, to learn which it was.
+    """
     ready = [name for name in run.orders if name not in flying.values()]
-    ready.sort(key=lambda name: name not in run.breaks)
+    ready.sort(key=lambda name: (name in run.breaks, urgency[name]), reverse=True)
     return ready[: max(0, in_hand - len(flying))]
 
 

@@ -88,6 +88,15 @@ class Plan:
         """Return a task by its name."""
         return next(task for task in self.tasks if task.name == name)
 
+    def urgency(self) -> dict[str, tuple[int, int]]:
+        """Return by task how many tasks at most must follow it one after another, and how many wait just for it."""
+        found = dict.fromkeys((task.name for task in self.tasks), (0, 0))
+        for task in reversed(self.tasks):
+            for name in {item.task for item in task.items() if item.task}:
+                height, waiting = found[name]
+                found[name] = max(height, found[task.name][0] + 1), waiting + 1
+        return found
+
 
 def make_plan(wiring: Wiring, frames: Sequence[Frame]) -> Plan:
     """Work out all tasks of a recipe on the frames of a night.

@@ -215,3 +215,13 @@ def test_restriction_to_a_blocked_step_says_what_blocks_it(tmp_path: Path) -> No
     part = restrict(make_plan(wiring(tmp_path), without_arcs), only=["combine"])
     first = {blocked.name.partition("[")[0] for blocked in part.blocked if not blocked.needs}
     assert first == {"split"} and {b.name.partition("[")[0] for b in part.blocked} == {"split", "combine"}
+
+
+def test_urgent_is_what_most_must_follow(tmp_path: Path) -> None:
+    plan = make_plan(wiring(tmp_path), night())
+    urgency = plan.urgency()
+    assert set(urgency) == {task.name for task in plan.tasks}
+    for task in plan.tasks:
+        after = [t.name for t in plan.tasks if task.name in {item.task for item in t.items()}]
+        assert urgency[task.name] == (max((urgency[name][0] + 1 for name in after), default=0), len(after))
+    assert urgency["prepare[b1]"] > urgency["prepare[m1]"]

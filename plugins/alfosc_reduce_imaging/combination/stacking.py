@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from alfosc_reduce_ccd.threads import two_at_a_time
 
 from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce_imaging.combination.noise import Method, median_variance
@@ -26,8 +26,6 @@ STRIP_BYTES = 30_000_000
 FRAME_BYTES = 2_300_000
 _COPIES = 22  # bytes a pixel and frame: value, variance, flags, and what combining them takes
 _LOWEST = 24
-_AT_ONCE = 2
-"""Strips in work at once: what takes long in them leaves Python's lock alone."""
 _ANY = int(Flag.SATURATED | Flag.NONLINEAR | Flag.NO_FLAT | Flag.NEGATIVE_WRAPPED)
 """Flags that the combination has where any frame has them; others only where no frame is without."""
 
@@ -84,8 +82,8 @@ def stacked(exposures: Sequence[Exposure], grid: Grid, *, method: Method, clip: 
         whole.flags[rows] = _flags(flags, keep)
         return counts
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        used, rejected = (sum(counts) for counts in zip(*pool.map(fill, _strips(grid, len(exposures))), strict=True))
+    counts = two_at_a_time(fill, _strips(grid, len(exposures)))
+    used, rejected = (sum(number) for number in zip(*counts, strict=True))
     return Stack(whole.data, whole.variance, whole.flags, used, rejected)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from alfosc_reduce_ccd.combination import MEDIAN_VARIANCE
 from alfosc_reduce_ccd.sorting import sorted_planes
+from alfosc_reduce_ccd.threads import two_at_a_time
 
 from alfosc_reduce.flags import Flag, mask_of
 from alfosc_reduce_imaging.flats.blocks import per_pixel
@@ -70,20 +71,23 @@ def combine_lit(frames: Sequence[LitFrame], clip: float) -> MeanFlat:
     flags = np.empty(shape, np.int16)
     weights = np.array([weight_of(frame) for frame in frames], np.float32)
     weights /= weights.max()
-    counts, scatters = np.zeros(2), []
-    for start in range(0, shape[0], ROWS):
+
+    def fill(start: int) -> tuple[int, int, float]:
         rows = slice(start, min(start + ROWS, shape[0]))
         strip = strip_of(frames, rows)
         keep = kept(strip, clip)
         data[rows], variance[rows] = weighted_mean(strip, keep, weights)
         flags[rows] = _common_flags(frames, rows) | strip_flags(strip, keep, data[rows], weights)
-        counts += np.count_nonzero(keep), np.count_nonzero(strip.good)
-        scatters.append(_scatter(strip, keep, data[rows], variance[rows]))
         if start % (8 * ROWS) == 0:
             for frame in frames:
                 frame.plane.let_go()
+        scatter = _scatter(strip, keep, data[rows], variance[rows])
+        return int(np.count_nonzero(keep)), int(np.count_nonzero(strip.good)), scatter
+
+    found = two_at_a_time(fill, range(0, shape[0], ROWS))
+    used, usable, scatters = (np.array(column) for column in zip(*found, strict=True))
     scatter = float(np.nanmedian(scatters)) if np.isfinite(scatters).any() else float("nan")
-    return MeanFlat(data, variance, flags, float(1 - counts[0] / max(counts[1], 1)), scatter)
+    return MeanFlat(data, variance, flags, float(1 - used.sum() / max(usable.sum(), 1)), scatter)
 
 
 def weight_of(frame: LitFrame) -> float:

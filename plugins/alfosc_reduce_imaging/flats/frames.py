@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from alfosc_reduce_ccd.planes import Planes
 from alfosc_reduce_ccd.sorting import sorted_planes
 from alfosc_reduce_ccd.statistics import robust_sigma
+from alfosc_reduce_ccd.threads import two_at_a_time
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
@@ -126,11 +128,11 @@ def lit_frames(planes: Sequence[tuple[Planes, float]]) -> list[LitFrame]:
         From `usable_frames`.
     """
     size = block_size(planes[0][0].shape)
-    frames = [_in_blocks(plane, level, size) for plane, level in planes]
+    frames = two_at_a_time(lambda given: _in_blocks(*given, size), planes)
     if len(frames) == 1:
         return [_alone(frames[0])]
     for done in range(_ROUNDS):
-        frames = [_compared(frame, _of_others(frames, frame, first=done == 0)) for frame in frames]
+        frames = two_at_a_time(partial(_compared, frames, first=done == 0), frames)
         mean = np.mean([frame.illumination for frame in frames], axis=0) - EVEN
         frames = [replace(frame, illumination=frame.illumination - mean) for frame in frames]
     return frames
@@ -190,7 +192,8 @@ def _in_blocks(plane: Planes, level: float, size: int) -> LitFrame:
     return LitFrame(plane, level, light, size, EVEN, np.zeros(light.shape, bool))
 
 
-def _compared(frame: LitFrame, reference: NDArray[np.float32]) -> LitFrame:
+def _compared(frames: Sequence[LitFrame], frame: LitFrame, *, first: bool) -> LitFrame:
+    reference = _of_others(frames, frame, first=first)
     lit = reference > _LIT
     ratio = np.divide(frame.light, reference, out=np.full_like(reference, np.nan), where=lit)
     illumination = fit_surface(np.where(frame.stars, np.nan, ratio))
