@@ -17,7 +17,7 @@ from alfosc_reduce.labour import Outcome, carry_out
 from alfosc_reduce.matching import Item
 from alfosc_reduce.orders import Input, Order, ProductInput, RawInput, make_order
 from alfosc_reduce.plan import Plan, Task
-from alfosc_reduce.pools import Opener, start
+from alfosc_reduce.pools import Opener, import_ahead, start
 from alfosc_reduce.store import Store
 
 
@@ -101,6 +101,7 @@ def execute(plan: Plan, run: Run, open_pool: Opener, in_hand: int, listeners: Li
     waiting, urgency = list(plan.tasks), plan.urgency()
     pool: Executor | None = None
     flying: dict[Future[Outcome], str] = {}
+    ahead: set[str] = set()
     try:
         while waiting or flying or run.orders:
             waiting = _settle(waiting, run, flying, listeners)
@@ -108,6 +109,8 @@ def execute(plan: Plan, run: Run, open_pool: Opener, in_hand: int, listeners: Li
             for name in _next(run, flying, urgency, 1 if alone else in_hand):
                 pool = pool or open_pool()
                 flying[_submit(pool, run, name)] = name
+            if pool is not None and len(flying) < in_hand - 1:
+                _import_ahead(pool, _next_up(waiting, run, flying), ahead)
             if flying:
                 pool = _collect(flying, pool, run, listeners)
     except BaseException:
@@ -155,6 +158,21 @@ def _settle(waiting: list[Task], run: Run, flying: Mapping[Any, str], listeners:
         else:
             run.orders[task.name] = (task, *prepared)
     return left
+
+
+def _next_up(waiting: Sequence[Task], run: Run, flying: Mapping[Any, str]) -> Iterator[Task]:
+    """Yield the tasks that wait for nothing but what is being made."""
+    for task in waiting:
+        if all(not item.task or item.task in run.results or item.task in flying.values() for item in task.items()):
+            yield task
+
+
+def _import_ahead(pool: Executor, tasks: Iterator[Task], done: set[str]) -> None:
+    """Let an idle process import a library that tasks will need soon, each once."""
+    libraries = (library for task in tasks for library in type(task.step.step).libraries)
+    if library := next((library for library in libraries if library not in done), None):
+        done.add(library)
+        import_ahead(pool, library)
 
 
 def _needed(task: Task, run: Run) -> list[Item]:

@@ -16,7 +16,7 @@ from typing import Any
 from alfosc_reduce.drawing import draw
 from alfosc_reduce.errors import DataError, ReductionError
 from alfosc_reduce.names import plain_ascii
-from alfosc_reduce.orders import Input, Order, RawInput
+from alfosc_reduce.orders import Input, Order, ProductInput, RawInput
 from alfosc_reduce.pools import give_back_memory
 from alfosc_reduce.provenance import make_record
 from alfosc_reduce.registry import get_instrument, get_step
@@ -178,7 +178,7 @@ def _carry_out(order: Order, store: Store, said: list[str], ready: Callable[[flo
     result = step(**arguments)
     outputs = named_outputs(step, result, order)
     with store.making(order.key) as folder:
-        _save(outputs, folder, order)
+        _save(outputs, folder, order, _files_of(order, inputs, store))
         quality = _attempt("quality numbers", said, lambda: dict(step.quality(result, **arguments)), {})
         record = make_record(order, outputs, quality, said, time.perf_counter() - started)
         store.write_record(folder, record)
@@ -216,11 +216,32 @@ def _is_named(result: Any, name: str) -> bool:
     return getattr(result, "_fields", ()) == (name,)
 
 
-def _save(outputs: Mapping[str, Any], folder: Path, order: Order) -> None:
+def _files_of(order: Order, inputs: Mapping[str, Any], store: Store) -> list[tuple[Any, Path]]:
+    """Return the single inputs that are stored products, with their files."""
+    return [
+        (inputs[name], store.product(value.task, value.output))
+        for name, value in order.inputs.items()
+        if isinstance(value, ProductInput)
+    ]
+
+
+def _save(outputs: Mapping[str, Any], folder: Path, order: Order, files: Sequence[tuple[Any, Path]]) -> None:
+    """Write what a step returned; an input that it returned as it is gets another name, as long as the disk can."""
     from alfosc_reduce.products import save
 
     for name, product in outputs.items():
-        save(product, folder / f"{name}.fits", cards={"PROVKEY": order.key})
+        place = folder / f"{name}.fits"
+        same = next((file for given, file in files if given is product), None)
+        if same is None or not _linked(same, place):
+            save(product, place, cards={"PROVKEY": order.key})
+
+
+def _linked(file: Path, place: Path) -> bool:
+    try:
+        place.hardlink_to(file)
+    except (OSError, NotImplementedError):
+        return False
+    return True
 
 
 def _attempt(what: str, said: list[str], make: Any, otherwise: Any) -> Any:

@@ -89,13 +89,16 @@ class Plan:
         return next(task for task in self.tasks if task.name == name)
 
     def urgency(self) -> dict[str, tuple[int, int]]:
-        """Return by task how many tasks at most must follow it one after another, and how many wait just for it."""
-        found = dict.fromkeys((task.name for task in self.tasks), (0, 0))
+        """Return by task how many tasks at most must follow it one after another, and how much goes into it.
+
+        What gathers much takes long, and may keep all that follows waiting.
+        """
+        after = dict.fromkeys((task.name for task in self.tasks), 0)
         for task in reversed(self.tasks):
-            for name in {item.task for item in task.items() if item.task}:
-                height, waiting = found[name]
-                found[name] = max(height, found[task.name][0] + 1), waiting + 1
-        return found
+            for item in task.items():
+                if item.task:
+                    after[item.task] = max(after[item.task], after[task.name] + 1)
+        return {task.name: (after[task.name], len(task.items())) for task in self.tasks}
 
 
 def make_plan(wiring: Wiring, frames: Sequence[Frame]) -> Plan:

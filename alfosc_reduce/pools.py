@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,15 @@ def start(pool: Executor, fn: Callable[..., Any], *args: Any) -> Future[Any]:
     Where the pool's processes cannot tell of anything before they have done, `fn` goes without ``announce``.
     """
     return pool.start(fn, *args) if isinstance(pool, Processes) else pool.submit(fn, *args)
+
+
+def import_ahead(pool: Executor, module: str) -> None:
+    """Let a process of a pool that has nothing else to do import what a later task needs; nobody waits for it.
+
+    If that fails, the task will tell.
+    """
+    if isinstance(pool, Processes):
+        pool.submit(import_module, module)
 
 
 class Here(Executor):

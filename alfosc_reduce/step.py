@@ -27,6 +27,9 @@ class Step(BaseModel):
         frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
     )
 
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules that the call imports and that take long to import: a process with nothing else to do does it ahead."""
+
     if TYPE_CHECKING:
         __call__: Callable[..., Any]
 

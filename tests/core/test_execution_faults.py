@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from alfosc_reduce.store import Store
+
 Reduce = Callable[..., SimpleNamespace]
 
 
@@ -160,7 +162,10 @@ def test_killing_the_run_loses_nothing_finished_and_leaves_nothing_half(
 
 
 def finished(night: Path) -> set[str]:
-    return {path.parent.name for path in (night / ".alfosc-reduce/products").glob("*/*/record.json")}
+    """Return the keys of what a next run keeps: products, and their figures."""
+    store = Store(night / ".alfosc-reduce")
+    store.tidy()
+    return {path.parent.name for path in (store.folder / "products").glob("*/*/record.json")}
 
 
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

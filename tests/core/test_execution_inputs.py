@@ -14,13 +14,13 @@ from astropy.io.fits import Header
 from astropy.table import QTable
 
 from alfosc_reduce.images import make_image
-from alfosc_reduce.labour import Loader, load_input
-from alfosc_reduce.orders import ProductInput, RawInput
+from alfosc_reduce.labour import Loader, carry_out, load_input
+from alfosc_reduce.orders import Order, ProductInput, RawInput
 from alfosc_reduce.products import save
 from alfosc_reduce.spectra import make_spectrum
 from alfosc_reduce.store import Store
 
-KEY = "ab" + "0" * 30
+KEY, LATER = "ab" + "0" * 30, "cd" + "0" * 30
 
 
 def image() -> Any:
@@ -105,3 +105,33 @@ def test_raw_frames_carry_what_a_person_called_them(toys: SimpleNamespace, tmp_p
     assert (loaded.meta["FRAMEKND"], loaded.meta["OBJECT"]) == ("standard", "Muller 1")
     with pytest.raises(ValueError, match="read-only"):
         change(loaded.data)
+
+
+def pass_on(folder: Path) -> tuple[Path, Path]:
+    """Store an image and carry out a toy that returns it as it is, as there is no bias; give both files."""
+    store = Store(folder)
+    with store.making(KEY) as place:
+        save(image(), place / "result.fits")
+        store.write_record(place, {"entity": {"outputs": {"result": "CCDData"}}})
+    given = {"image": ProductInput(KEY, "result", "earlier"), "bias": None}
+    facts = dict.fromkeys(("step", "owner", "version", "label", "coordinates", "reasons", "files"), "")
+    outcome = carry_out(Order("later", LATER, "toy_subtract", {}, given, ("", ""), facts), str(folder))
+    assert not outcome.error
+    return store.product(KEY, "result"), store.product(LATER, "result")
+
+
+def test_an_input_returned_as_it_is_is_not_written_again(toys: SimpleNamespace, tmp_path: Path) -> None:
+    before, after = pass_on(tmp_path)
+    assert after.samefile(before)
+
+
+def test_where_files_cannot_have_two_names_it_is_written(
+    toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError("not on this file system")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    before, after = pass_on(tmp_path)
+    assert not after.samefile(before)
+    assert np.array_equal(load_input(Store(tmp_path), ProductInput(LATER, "result", "")).data, image().data)

@@ -223,5 +223,5 @@ def test_urgent_is_what_most_must_follow(tmp_path: Path) -> None:
     assert set(urgency) == {task.name for task in plan.tasks}
     for task in plan.tasks:
         after = [t.name for t in plan.tasks if task.name in {item.task for item in t.items()}]
-        assert urgency[task.name] == (max((urgency[name][0] + 1 for name in after), default=0), len(after))
+        assert urgency[task.name] == (max((urgency[name][0] + 1 for name in after), default=0), len(task.items()))
     assert urgency["prepare[b1]"] > urgency["prepare[m1]"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from alfosc_reduce_ccd.threads import two_at_a_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +29,15 @@ def odd_pixels(flat: NDArray[np.float32]) -> NDArray[np.bool_]:
     odd = np.zeros((ny, nx), bool)
     if nx < _BOX:
         return odd
-    for start in range(0, ny, _BLOCK):
+
+    def fill(start: int) -> None:
         rows = slice(start, min(start + _BLOCK, ny))
         ratio = flat[rows] / around(flat[rows])
         known = np.isfinite(ratio)
         odd[rows] = known & ((ratio < LOWEST) | (ratio > HIGHEST))
         odd[rows] |= odd_columns(np.where(known, ratio, np.nan))[None, :]
+
+    two_at_a_time(fill, range(0, ny, _BLOCK))
     return odd
 
 

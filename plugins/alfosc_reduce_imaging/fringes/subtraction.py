@@ -41,8 +41,8 @@ class SubtractFringes(Step):
         image
             After `divide_flat`.
         fringes
-            From `combine_fringes`; without it, or if it holds none, or none are seen in the image, the image is
-            returned as it is.
+            From `combine_fringes`; without it, or if it holds none, the image is returned as it is; if none are seen
+            in the image, with what was found in its header.
 
         Returns
         -------
@@ -59,7 +59,7 @@ class SubtractFringes(Step):
         name = name_of(image)
         if fringes is None or not fringes.meta.get("FRINGED", True):
             logger.info("%s: there is no pattern of fringes; the image stays as it is.", name)
-            return _image(image, image.data, _variance(image), {"FRNGSUB": (False, "fringes subtracted?")})
+            return image
         if fringes.shape != image.shape:
             raise DataError(f"{name}: it has the shape {image.shape}, the fringes {fringes.shape}; combine fringes of "
                             "images of the same window and binning")  # fmt: skip
@@ -76,7 +76,7 @@ class SubtractFringes(Step):
         """Show the sky of the image before and after."""
         from alfosc_reduce_imaging.fringes.figures import subtraction_figure
 
-        if result.meta["FRNGSUB"]:
+        if result.meta.get("FRNGSUB"):
             yield "fringes", subtraction_figure(inputs["image"], result)
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
@@ -84,7 +84,7 @@ class SubtractFringes(Step):
         header = result.meta
         names = {"amplitude": "FRNGAMP", "amplitude_error": "FRNGERR", "residual_amplitude": "FRNGRES"}
         found: dict[str, float | int | str | bool | None] = {k: header.get(card) for k, card in names.items()}
-        return found | {"fringes_subtracted": bool(header["FRNGSUB"])}
+        return found | {"fringes_subtracted": bool(header.get("FRNGSUB", False))}
 
 
 def measure(image: CCDData, fringes: CCDData) -> Amplitude:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -43,6 +43,8 @@ class MeasureSources(Step):
     correlation of neighbouring pixels of a resampled image. Empty apertures tell how deep the image is. A difference
     from `subtract_reference` brings its point spread function along, as its own stars are gone.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = ("photutils.segmentation",)
 
     threshold: float = Field(default=5.0, gt=0)
     """Sigma that a source must reach on the image smoothed with the width of a star."""

@@ -35,7 +35,9 @@ class FlagTrails(Step):
     """
 
     def __call__(self, image: CCDData) -> CCDData:
-        """Return the image with ``COSMIC_RAY`` flags under trails, and how many there are in its header.
+        """Return the image with ``COSMIC_RAY`` flags under trails, and how many there are in its header as ``NTRAILS``.
+
+        An image without any is returned as it is.
 
         Parameters
         ----------
@@ -52,6 +54,8 @@ class FlagTrails(Step):
         from astropy.io.fits import Header
 
         trails = find_trails(np.asarray(image.data), usable(image))
+        if not trails:
+            return image
         flags, header = flags_of(image), Header(image.meta)
         header["NTRAILS"] = (len(trails), "trails of satellites flagged")
         for number, trail in enumerate(trails, 1):
@@ -65,13 +69,13 @@ class FlagTrails(Step):
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return the number of trails, and the share of the image that they cover."""
         newly = flags_of(result) != flags_of(inputs["image"])
-        return {"n_trails": int(result.meta["NTRAILS"]), "trail_fraction": float(newly.mean())}
+        return {"n_trails": int(result.meta.get("NTRAILS", 0)), "trail_fraction": float(newly.mean())}
 
     def figures(self, result: CCDData, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         """Show an image that has trails, with what was flagged, and a piece of the first one."""
         from alfosc_reduce_imaging.trails.figures import trail_figure
 
-        if result.meta["NTRAILS"]:
+        if result.meta.get("NTRAILS"):
             yield "trails", trail_figure(result, flags_of(result) != flags_of(inputs["image"]))
 
 

@@ -74,8 +74,9 @@ class Subtract(Step):
     """Subtract a bias, if there is one."""
 
     def __call__(self, image: CCDData, bias: CCDData | None = None) -> CCDData:
-        level = 0 if bias is None else bias.data
-        return make_image(image.data - level, unit="electron", header=image.meta, variance=image.uncertainty.array)
+        if bias is None:
+            return image
+        return make_image(image.data - bias.data, unit="electron", header=image.meta, variance=image.uncertainty.array)
 
     def figures(self, result: Any, **inputs: Any) -> Iterable[tuple[str, Figure]]:
         from matplotlib.figure import Figure
