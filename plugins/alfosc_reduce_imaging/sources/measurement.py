@@ -181,11 +181,16 @@ def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) ->
     from scipy.ndimage import gaussian_filter
 
     light, sky = frame.light, frame.noise.sky
-    ratio = np.divide(light.data, np.sqrt(sky), out=np.zeros_like(light.data), where=light.seen & (sky > 0))
-    smooth = gaussian_filter(ratio, fwhm / FWHM_TO_SIGMA, truncate=3, mode="constant")
-    excess = np.maximum(smooth, 0) / np.sqrt(np.where(sky > 0, sky, np.float32(1)))
+    # In place, as far as it goes: with the planes of the frame these are most of what a night takes of memory.
+    sigma = np.sqrt(np.where(sky > 0, sky, np.float32(1)))
+    smooth = np.divide(light.data, sigma, out=np.zeros_like(light.data), where=light.seen & (sky > 0))
+    gaussian_filter(smooth, fwhm / FWHM_TO_SIGMA, truncate=3, mode="constant", output=smooth)
+    local = np.maximum(smooth, 0)
+    local /= sigma
+    local *= np.float32(frame.noise.photon)
+    local += 1
+    np.sqrt(local, out=local)
     smooth /= np.float32(smoothed_noise(smooth, fwhm))
-    local = np.sqrt(1 + np.float32(frame.noise.photon) * excess)
     return segment(smooth, local, threshold, fewest)
 
 

@@ -62,9 +62,7 @@ def segment(smooth: NDArray[np.float32], local: NDArray[np.float32], threshold: 
     pixels = np.flatnonzero(smooth > _ISOPHOTE)
     if pixels.size == 0:
         return _nothing(smooth.shape)
-    index = np.full(smooth.size, -1, np.int32)
-    index[pixels] = np.arange(pixels.size, dtype=np.int32)
-    around = neighbours(index.reshape(smooth.shape), pixels)
+    around = neighbours(pixels, smooth.shape)
     height = smooth.ravel()[pixels]
     hill = summits(height, around)
     noise = np.maximum(local.ravel()[pixels], 1)
@@ -72,11 +70,12 @@ def segment(smooth: NDArray[np.float32], local: NDArray[np.float32], threshold: 
     return _numbered(smooth.shape, pixels, height, merged, around, threshold, fewest)
 
 
-def neighbours(index: NDArray[np.int32], pixels: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return the numbers of the eight neighbours of each pixel, -1 for those below the isophote, shape (8, n)."""
-    padded = np.pad(index, 1, constant_values=-1).ravel()
-    width = index.shape[1] + 2
-    centre = (pixels // index.shape[1] + 1) * width + pixels % index.shape[1] + 1
+def neighbours(pixels: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the numbers of the eight neighbours of each of `pixels`, -1 for those that are not, shape (8, n)."""
+    width = shape[1] + 2
+    padded = np.full((shape[0] + 2) * width, -1, np.int32)
+    centre = (pixels // shape[1] + 1) * width + pixels % shape[1] + 1
+    padded[centre] = np.arange(pixels.size, dtype=np.int32)
     steps = (1, -1, width, -width, width + 1, -width - 1, width - 1, -width + 1)
     return np.stack([padded[centre + step] for step in steps])
 

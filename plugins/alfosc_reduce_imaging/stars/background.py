@@ -69,9 +69,10 @@ def object_mask(excess: NDArray[np.float32], rms: NDArray[np.float32]) -> NDArra
     from scipy.ndimage import uniform_filter
 
     ratio = np.divide(excess, rms, out=np.zeros_like(excess), where=(rms > 0) & np.isfinite(excess))
-    far = (np.abs(uniform_filter(ratio, _SMOOTHING)) > _OBJECT / _SMOOTHING).astype(np.float32)
+    uniform_filter(ratio, _SMOOTHING, output=ratio)
+    far = np.greater(np.abs(ratio, out=ratio), _OBJECT / _SMOOTHING, out=ratio)
     # Lone specks of noise would eat up a good part of the sky if they were grown as well.
-    return np.asarray(uniform_filter(far, _GROWTH) > _SHARE)
+    return np.asarray(uniform_filter(far, _GROWTH, output=far) > _SHARE)
 
 
 def rough_cells(values: NDArray[np.float32], box: int) -> Cells:

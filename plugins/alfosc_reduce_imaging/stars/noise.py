@@ -98,8 +98,7 @@ def smoothed_where(
     mean = np.array(otherwise, np.float32)
     for side in (8 * _SMOOTHING, _SMOOTHING):
         number = uniform_filter(share, side)
-        enough = number > 0.1
-        mean[enough] = uniform_filter(known, side)[enough] / number[enough]
+        np.divide(uniform_filter(known, side), number, out=mean, where=number > 0.1)
     return mean
 
 
