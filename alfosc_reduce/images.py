@@ -71,6 +71,15 @@ def variance_of(image: CCDData) -> NDArray[np.float64]:
     return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, dtype=np.float64)
 
 
+def stored_variance(image: CCDData) -> NDArray[np.float32] | None:
+    """Return the variance of an image as images of this project hold it, not copied where it is so; None if none."""
+    if image.uncertainty is None:
+        return None
+    from astropy.nddata import VarianceUncertainty
+
+    return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, dtype=np.float32)
+
+
 def flags_of(image: CCDData) -> NDArray[np.int16]:
     """Return a copy of the flags of an image; a mask without flags (a stranger's image) becomes ``BAD_PIXEL``."""
     flags = np.zeros(image.shape, np.int16) if image.flags is None else np.array(image.flags, dtype=np.int16)

@@ -12,7 +12,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, rows_on_slit, usable, variance_of
+from alfosc_reduce.images import flags_of, make_image, rows_on_slit, stored_variance, usable
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.background import smooth_light
 from alfosc_reduce_ccd.naming import header_of, name_of, title_of
@@ -73,7 +73,7 @@ class RejectCosmicRays(Step):
             logger.warning("%s: %.1f %% of the pixels look like cosmic rays; look at the frame.", name_of(image), share)
         flags = flags_of(image)
         flags[hit] |= Flag.COSMIC_RAY
-        variance = None if image.uncertainty is None else variance_of(image)
+        variance = stored_variance(image)
         unit = image.unit.to_string()
         return make_image(image.data, unit=unit, header=header, variance=variance, flags=flags)
 

@@ -43,16 +43,13 @@ class DivideFlat(Step):
         DataError
             If the flat has another size, or a value that cannot be divided by.
         """
-        flags = flags_of(image)
-        unit, header = image.unit.to_string(), image.meta
         if flat is None:
             logger.warning("%s: no flat; the response of the pixels stays in it.", name_of(image))
-            before = None if image.uncertainty is None else variance_of(image)
-            return make_image(image.data, unit=unit, header=header, variance=before, flags=flags)
+            return image
         _check(image, flat)
         data, variance = divided(image, flat)
-        flags |= flags_of(flat) & np.int16(CARRIED)
-        return make_image(data, unit=unit, header=header, variance=variance, flags=flags)
+        flags = flags_of(image) | (flags_of(flat) & np.int16(CARRIED))
+        return make_image(data, unit=image.unit.to_string(), header=image.meta, variance=variance, flags=flags)
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:
         """Return whether there was a flat, and where it does not reach."""

@@ -60,7 +60,8 @@ def bounds_of(fwhm: float) -> tuple[Bound, ...]:
     fwhm
         Full width at half maximum in pixels of the narrowest light possible.
     """
-    return _bounds(round(min(max(fwhm, 1.0), 6.0), 2))
+    # Rounded down: the bounds of a wider star do not hold for this one.
+    return _bounds(int(100 * min(max(fwhm, 1.0), 6.0)) / 100)
 
 
 @cache

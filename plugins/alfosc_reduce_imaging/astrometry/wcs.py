@@ -11,7 +11,7 @@ from pydantic import Field
 
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import flags_of, make_image, stored_variance
 from alfosc_reduce.parameters import Angle
 from alfosc_reduce_imaging.astrometry.header import header_with
 from alfosc_reduce_imaging.astrometry.matching import FEWEST, Detected, Known, Search, Solution, solve, vote
@@ -189,7 +189,7 @@ def result_of(
         "WCSERR": (round(summary["map_error"], 5), "[arcsec] largest error of the map"),
     }
     header = header_with(image.meta, solution.sky_map, image.shape, cards)
-    variance = None if image.uncertainty is None else variance_of(image)
+    variance = stored_variance(image)
     mapped = make_image(image.data, unit=str(image.unit), header=header, variance=variance, flags=flags_of(image))
     _tell(image, summary)
     return Astrometry(mapped, table)

@@ -11,7 +11,7 @@ from alfosc_reduce_ccd.sections import binning_of, limits_of
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image
+from alfosc_reduce.images import flags_of, make_image, stored_variance
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -55,7 +55,8 @@ class TrimImage(Step):
         if (y1 - y0 + 1) * (x1 - x0 + 1) < _SMALLEST * image.data.size and not self.section:
             raise DataError(f"{name}: less than a tenth of it is inside the field; look at the flat, or give a section")
         part = slice(y0, y1 + 1), slice(x0, x1 + 1)
-        variance = None if image.uncertainty is None else _variance(image, part)
+        variance = stored_variance(image)
+        variance = None if variance is None else variance[part]
         header = trimmed_header(image.meta, edges, image.shape)
         unit = image.unit.to_string()
         return make_image(image.data[part], unit=unit, header=header, variance=variance, flags=flags[part])
@@ -149,9 +150,3 @@ def _grown(inside: NDArray[np.bool_], edges: Edges) -> Edges:
     while x1 < inside.shape[1] - 1 and inside[y0 : y1 + 1, x1 + 1].all():
         x1 += 1
     return y0, y1, x0, x1
-
-
-def _variance(image: CCDData, part: tuple[slice, slice]) -> NDArray[Any]:
-    from astropy.nddata import VarianceUncertainty
-
-    return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array)[part]

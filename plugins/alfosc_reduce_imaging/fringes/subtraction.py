@@ -12,7 +12,7 @@ from alfosc_reduce_ccd.planes import planes_of
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
-from alfosc_reduce.images import flags_of, make_image
+from alfosc_reduce.images import flags_of, make_image, stored_variance
 from alfosc_reduce_imaging.flats.blocks import in_blocks
 from alfosc_reduce_imaging.fringes.exposures import exposure_of
 from alfosc_reduce_imaging.fringes.fitting import Amplitude, fit_amplitude
@@ -68,7 +68,7 @@ class SubtractFringes(Step):
         if not _seen(amplitude):
             logger.info("%s: fringes of %.2f +- %.2f are not significant; the image stays as it is.",
                         name, amplitude.value, amplitude.error)  # fmt: skip
-            return _image(image, image.data, _variance(image), cards)
+            return _image(image, image.data, stored_variance(image), cards)
         data, variance = subtracted(image, fringes, amplitude)
         return _image(image, data, variance, cards)
 
@@ -113,7 +113,7 @@ def subtracted(
     """Return data and variance of an image after the fringes are subtracted."""
     pattern = np.asarray(fringes.data, np.float32)
     data = np.asarray(image.data, np.float32) - np.float32(amplitude.value) * pattern
-    variance = _variance(image)
+    variance = stored_variance(image)
     if variance is not None:
         variance = variance + np.float32(amplitude.error**2) * pattern**2
         if fringes.uncertainty is not None:
@@ -132,14 +132,6 @@ def _cards(amplitude: Amplitude) -> dict[str, tuple[Any, str]]:
         "FRNGERR": (round(amplitude.error, 4), "standard error of FRNGAMP"),
         "FRNGRES": (round(amplitude.residual, 4), "FRNGAMP left where the fit did not look"),
     }
-
-
-def _variance(image: CCDData) -> NDArray[np.float32] | None:
-    if image.uncertainty is None:
-        return None
-    from astropy.nddata import VarianceUncertainty
-
-    return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, np.float32)
 
 
 def _image(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import flags_of, make_image, stored_variance
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.photometry.bands import bands, native_system
 from alfosc_reduce_imaging.photometry.calibration import CARDS, Calibration, seconds_of
@@ -90,7 +90,7 @@ class MeasureZeroPoint(Step):
         if limit is not None:
             header["MAGLIM"] = (limit, "[mag] limit of detection at 5 sigma")
         table.meta.update({key: header[key] for key in (*CARDS, *cards) if key in header})
-        variance = None if image.uncertainty is None else variance_of(image)
+        variance = stored_variance(image)
         output = make_image(
             image.data, unit=image.unit.to_string(), header=header, variance=variance, flags=flags_of(image)
         )

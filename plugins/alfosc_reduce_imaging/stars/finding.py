@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, usable
+from alfosc_reduce.images import flags_of, stored_variance, usable
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.stars.description import description, frame_name, pixel_scale, wcs_cards
 from alfosc_reduce_imaging.stars.detection import Stars, find_stars
@@ -63,7 +63,7 @@ class FindStars(Step):
         good = usable(image)
         if not good.any():
             raise DataError(f"{frame_name(image)}: no usable pixel to find stars on; exclude the frame")
-        variance = None if image.uncertainty is None else variance_plane(image)
+        variance = stored_variance(image)
         stars = find_stars(image.data, variance, good, flags=flags_of(image), threshold=self.threshold)
         table = table_of(stars, image)
         _tell(stars, frame_name(image))
@@ -92,13 +92,6 @@ class FindStars(Step):
         from alfosc_reduce_imaging.stars.figures import figure_of_stars
 
         yield "stars", figure_of_stars(inputs["image"], result)
-
-
-def variance_plane(image: CCDData) -> Any:
-    """Return the variance of an image as 32-bit floats, unusable pixels and all; not a copy where it is one already."""
-    from astropy.nddata import VarianceUncertainty
-
-    return np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, np.float32)
 
 
 def table_of(stars: Stars, image: CCDData) -> QTable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from alfosc_reduce.errors import DataError
-from alfosc_reduce.images import flags_of, usable
+from alfosc_reduce.images import flags_of, stored_variance, usable
 from alfosc_reduce_imaging.stars.background import background, object_mask
 from alfosc_reduce_imaging.stars.description import frame_name
 from alfosc_reduce_imaging.stars.light import Light
@@ -60,11 +60,9 @@ def frame_of(image: CCDData, *, box: int = 64) -> Frame:
 
 def variance_plane(image: CCDData, good: NDArray[np.bool_], rms: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Return the variance of an image, that of the background where pixels are not usable; None if it has none."""
-    if image.uncertainty is None:
+    plane = stored_variance(image)
+    if plane is None:
         return None
-    from astropy.nddata import VarianceUncertainty
-
-    plane = np.asarray(image.uncertainty.represent_as(VarianceUncertainty).array, np.float32)
     return np.where(good & np.isfinite(plane) & (plane > 0), plane, np.square(rms))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, usable, variance_of
+from alfosc_reduce.images import flags_of, make_image, stored_variance, usable
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.trails.search import find_trails, under
 
@@ -63,7 +63,7 @@ class FlagTrails(Step):
             ends = ends_of(trail, image.shape)
             header[f"TRAIL{number}"] = (" ".join(f"{one:.1f}" for one in (*ends, trail.fwhm)), "[pix] x y x y width")
             _tell(trail, ends, _name(image))
-        variance = None if image.uncertainty is None else variance_of(image)
+        variance = stored_variance(image)
         return make_image(image.data, unit=image.unit.to_string(), header=header, variance=variance, flags=flags)
 
     def quality(self, result: CCDData, **inputs: Any) -> dict[str, float | int | str | bool | None]:

@@ -190,6 +190,15 @@ def test_no_sum_of_stars_exceeds_the_bounds(fwhm, dy, dx, wider, data):
         assert (light - bound.weight * around)[3:-3, 3:-3].max() <= 0.004 * light.max()
 
 
+@pytest.mark.parametrize("fwhm", [1.0049, 1.0977, 1.1999, 2.005])
+def test_bounds_hold_between_the_widths_they_are_made_for(fwhm):
+    light = np.zeros((25, 25))
+    gaussian(light, 1.0, 12, 12, fwhm)
+    for bound in bounds_of(fwhm):
+        around = sum(np.roll(light, offset, (0, 1)) for offset in bound.offsets)
+        assert (light - bound.weight * around)[3:-3, 3:-3].max() < 1e-12
+
+
 def gaussian(light, flux, y0, x0, fwhm):
     from scipy.special import ndtr
 
