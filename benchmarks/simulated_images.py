@@ -185,7 +185,7 @@ def other_methods(name: str, folder: Path) -> Iterator[Measure]:
     """Yield the noise of the mean and of the median of the same frames."""
     from alfosc_reduce import get_step
 
-    images, filelist = products(folder, "defringe"), products(folder, "register")[0]
+    images, filelist = products(folder, "trails"), products(folder, "register")[0]
     for method in ("mean", "median"):
         found = noise(folder, get_step("combine_images")(method=method)(images, filelist))
         yield Measure(f"{name}: noise of the {method}, pixels, over expected", found.pixel, 0.97, 1.03)
