@@ -184,7 +184,7 @@ def _line(y: Floats, error: Floats, design: Floats) -> _Line:
     """Fit a linear model robustly: biweight to find the outliers, then least squares with the scatter of the rest."""
     values = _biweight(y, error, design)
     residual = y - design @ values
-    scatter = _robust_scatter(residual, error)
+    scatter = _robust_scatter(residual, error, design.shape[1])
     used = np.abs(residual) <= CLIP * np.hypot(error, scatter)
     for _ in range(20):
         scatter = _scatter(y[used], error[used], design[used])
@@ -210,7 +210,7 @@ def _biweight(y: Floats, error: Floats, design: Floats) -> Floats:
     values[0] = np.median(y)
     for _ in range(30):
         residual = y - design @ values
-        sigma = np.maximum(np.hypot(error, _robust_scatter(residual, error)), 1e-4)
+        sigma = np.maximum(np.hypot(error, _robust_scatter(residual, error, design.shape[1])), 1e-4)
         weight = np.clip(1 - (residual / (4.685 * sigma)) ** 2, 0, None)
         if np.count_nonzero(weight) <= design.shape[1]:
             break
@@ -221,8 +221,12 @@ def _biweight(y: Floats, error: Floats, design: Floats) -> Floats:
     return values
 
 
-def _robust_scatter(residual: Floats, error: Floats) -> float:
-    """Return the scatter that makes half of the residuals smaller than 0.6745 sigma; 0 if the errors do so alone."""
+def _robust_scatter(residual: Floats, error: Floats, parameters: int) -> float:
+    """Return the scatter that makes half of the residuals smaller than 0.6745 sigma; 0 if the errors do so alone.
+
+    Residuals are smaller than what scatters, by the share that the fit with so many parameters takes of it.
+    """
+    residual = residual * np.sqrt(len(residual) / max(len(residual) - parameters, 1))
     low, high = 0.0, 3 * float(np.median(np.abs(residual))) + 1e-6
     if np.median(np.abs(residual) / np.maximum(error, 1e-6)) <= 0.6745:
         return 0.0
