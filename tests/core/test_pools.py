@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from alfosc_reduce.errors import ConfigurationError
-from alfosc_reduce.pools import Here, Processes, give_back_memory, opener, start, worker_environment
+from alfosc_reduce.pools import Here, Processes, give_back_memory, import_ahead, opener, start, worker_environment
 
 Reduce = Callable[..., SimpleNamespace]
 
@@ -133,3 +133,15 @@ def test_workers_end_at_once_if_nobody_waits(tmp_path: Path) -> None:
     with (tmp_path / "never").open("w"):  # opens when the worker has opened it, and says nothing
         pool.shutdown(wait=False)
         assert future.exception() is not None
+
+
+def test_an_idle_process_imports_what_is_needed_next(toys: SimpleNamespace) -> None:
+    from alfosc_reduce_toys.announcements import knows
+
+    pool = Processes(1)
+    assert not pool.submit(knows, "wave").result(timeout=60)
+    import_ahead(pool, "no_such_module")
+    import_ahead(pool, "wave")
+    assert pool.submit(knows, "wave").result(timeout=60), "and what cannot be imported does no harm"
+    import_ahead(Here(), "no_such_module")
+    pool.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,3 +20,8 @@ def silent(what: str, announce: Callable[[str], None]) -> str:
 
 def failing(announce: Callable[[str], None]) -> str:
     raise KeyError("no such thing")
+
+
+def knows(module: str) -> bool:
+    """Say whether this process has imported a module."""
+    return module in sys.modules
