@@ -187,6 +187,7 @@ def segmentation_of(frame: Frame, fwhm: float, threshold: float, fewest: int) ->
     gaussian_filter(smooth, fwhm / FWHM_TO_SIGMA, truncate=3, mode="constant", output=smooth)
     local = np.maximum(smooth, 0)
     local /= sigma
+    del sigma
     local *= np.float32(frame.noise.photon)
     local += 1
     np.sqrt(local, out=local)
@@ -240,8 +241,9 @@ def photometry(frame: Frame, ready: Prepared) -> Measured:
     """Measure the sources of a segmentation."""
     scene, found, psf = ready.scene, ready.found, ready.psf
     own = np.arange(1, len(found.x) + 1)
-    light = np.where(scene.seen, scene.light, 0)
-    shapes = isophotes(found.labels, light, scene.noise.sky, scene.noise.photon, len(own))
+    shapes = isophotes(
+        found.labels, np.where(scene.seen, scene.light, 0), scene.noise.sky, scene.noise.photon, len(own)
+    )
     moments, x, y = centres(scene, found, shapes, ready.fwhm)
     apertures = circular_fluxes(scene, x, y, own, ready.radii)
     kron = kron_fluxes(scene, x, y, own, (shapes.xx, shapes.xy, shapes.yy))

@@ -84,6 +84,7 @@ class MeasureSources(Step):
         _tell(measured, frame_name(image))
         table = table_of(measured, frame, image)
         table.meta["PSFGIVEN"] = given is not None
+        del frame  # a hundred megabytes, while the map is made
         return Sources(table, segmentation_map(measured, image))
 
     def quality(self, result: Sources, **inputs: Any) -> dict[str, float | int | str | bool | None]:

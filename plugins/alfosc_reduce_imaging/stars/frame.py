@@ -52,8 +52,7 @@ def frame_of(image: CCDData, *, box: int = 64) -> Frame:
     variance = variance_plane(image, good, rms)
     blank = good & ~object_mask(np.where(good, data, np.float32(np.nan)), rms)
     photon = photons_of(image) if variance is None else None
-    # What bad pixels hold is no light, and would hide how the variance grows with light.
-    noise = separated_noise(np.where(good, data, 0), variance, blank, rms, photon)
+    noise = separated_noise(data, variance, good, blank, rms, photon)
     plane = np.square(rms) if variance is None else variance
     return Frame(Light(data, plane, flags_of(image), good, rms), level, noise)
 

@@ -50,8 +50,8 @@ class Noise:
 
 
 def separated_noise(
-    light: NDArray[np.floating], variance: NDArray[np.floating] | None, blank: NDArray[np.bool_],
-    rms: NDArray[np.float32], photon: float | None,
+    light: NDArray[np.floating], variance: NDArray[np.floating] | None, good: NDArray[np.bool_],
+    blank: NDArray[np.bool_], rms: NDArray[np.float32], photon: float | None,
 ) -> Noise:  # fmt: skip
     """Return the noise of the background and of the light.
 
@@ -61,8 +61,10 @@ def separated_noise(
         Light above the background, shape (ny, nx).
     variance
         Of each pixel; None to take the scatter of the background.
+    good
+        True for usable pixels: what others hold is no light, and would hide how the variance grows with light.
     blank
-        True for usable pixels outside objects.
+        True for those outside objects.
     rms
         Scatter of the background.
     photon
@@ -71,7 +73,7 @@ def separated_noise(
     if variance is None:
         return Noise(np.square(rms), photon or 0.0)
     sky = smoothed_where(np.asarray(variance, np.float32), blank, np.square(rms))
-    return Noise(sky, photon_noise(light, variance, sky) if photon is None else photon)
+    return Noise(sky, photon_noise(light, variance, sky, good) if photon is None else photon)
 
 
 def noise_of_pixels(variance: NDArray[np.floating]) -> Noise:
@@ -90,23 +92,25 @@ def noise_of_pixels(variance: NDArray[np.floating]) -> Noise:
 def smoothed_where(
     values: NDArray[np.float32], blank: NDArray[np.bool_], otherwise: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return means of the `blank` pixels in a box around each; over wide gaps in wider boxes, at last `otherwise`."""
+    """Return means of the `blank` pixels in a box around each; over wide gaps in wider boxes, at last `otherwise`.
+
+    `otherwise` is written over.
+    """
     from scipy.ndimage import uniform_filter
 
     known = np.where(blank & np.isfinite(values), values, np.float32(0))
-    share = blank.astype(np.float32)
-    mean = np.array(otherwise, np.float32)
     for side in (8 * _SMOOTHING, _SMOOTHING):
-        number = uniform_filter(share, side)
-        np.divide(uniform_filter(known, side), number, out=mean, where=number > 0.1)
-    return mean
+        number = uniform_filter(blank, side, output=np.float32)
+        np.divide(uniform_filter(known, side), number, out=otherwise, where=number > 0.1)
+    return otherwise
 
 
-def photon_noise(light: NDArray[np.floating], variance: NDArray[np.floating], sky: NDArray[np.float32]) -> float:
+def photon_noise(
+    light: NDArray[np.floating], variance: NDArray[np.floating], sky: NDArray[np.float32], good: NDArray[np.bool_]
+) -> float:
     """Return the variance a unit of light, from bright pixels; 0 if the variance does not know of the light."""
-    bright = light[::2, ::2] > _BRIGHT * np.sqrt(sky[::2, ::2])
-    bright &= np.isfinite(variance[::2, ::2])
+    light, variance, sky = light[::2, ::2], variance[::2, ::2], sky[::2, ::2]
+    bright = good[::2, ::2] & (light > _BRIGHT * np.sqrt(sky)) & np.isfinite(variance)
     if np.count_nonzero(bright) < _FEWEST:
         return 0.0
-    signal, excess = light[::2, ::2][bright], (variance - sky)[::2, ::2][bright]
-    return max(0.0, float(np.median(excess / signal)))
+    return max(0.0, float(np.median((variance - sky)[bright] / light[bright])))

@@ -141,15 +141,19 @@ def test_the_field_goes_from_minus_one_to_one() -> None:
 def test_the_noise_of_the_light_is_told_from_the_variance(sky_field: Any) -> None:
     field = sky_field(number=60, flux=(1e4, 2e5))
     light, sky = (field.data - field.sky), np.full(field.data.shape, field.noise**2, np.float32)
-    assert photon_noise(light, field.variance, sky) == pytest.approx(1, abs=0.03)
-    assert photon_noise(light / 50, field.variance / 2500, sky / 2500) == pytest.approx(0.02, rel=0.03)
-    assert photon_noise(light, sky, sky) == 0
+    good = np.ones(light.shape, bool)
+    assert photon_noise(light, field.variance, sky, good) == pytest.approx(1, abs=0.03)
+    assert photon_noise(light / 50, field.variance / 2500, sky / 2500, good) == pytest.approx(0.02, rel=0.03)
+    assert photon_noise(light, sky, sky, good) == 0
+    assert photon_noise(light, field.variance, sky, ~good) == 0
 
 
 def test_the_noise_of_the_sky_does_not_know_of_its_own_fluctuations(sky_field: Any) -> None:
     field = sky_field(number=0)
     blank = np.ones(field.data.shape, bool)
-    noise = separated_noise(field.data - field.sky, field.variance, blank, np.ones(blank.shape, np.float32), None)
+    noise = separated_noise(
+        field.data - field.sky, field.variance, blank, blank, np.ones(blank.shape, np.float32), None
+    )
     assert abs(np.corrcoef(noise.sky.ravel(), field.data.ravel())[0, 1]) < 0.1
     assert np.median(noise.sky) == pytest.approx(field.noise**2, rel=0.01)
 
