@@ -62,6 +62,19 @@ def make_image(
     return CCDData(values, unit=unit, uncertainty=uncertainty, flags=bits, mask=mask_of(bits), meta=header.copy())
 
 
+def as_it_is(image: CCDData) -> CCDData:
+    """Return an image of which nothing is to be changed: itself, but where values that are not finite bear no flag.
+
+    A stranger's image may have such; they are flagged as `make_image` does.
+    """
+    gaps = ~np.isfinite(np.asarray(image.data))
+    if not (gaps & ~mask_of(flags_of(image))).any():
+        return image
+    return make_image(
+        image.data, unit=str(image.unit), header=image.meta, variance=stored_variance(image), flags=flags_of(image)
+    )
+
+
 def variance_of(image: CCDData) -> NDArray[np.float64]:
     """Return the variance of an image as 64-bit floats, whatever kind of uncertainty it carries; infinite if none."""
     if image.uncertainty is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, variance_of
+from alfosc_reduce.images import as_it_is, flags_of, make_image, variance_of
 from alfosc_reduce.step import Step
 from alfosc_reduce_ccd.naming import name_of
 from alfosc_reduce_ccd.statistics import number_flagged
@@ -45,7 +45,7 @@ class DivideFlat(Step):
         """
         if flat is None:
             logger.warning("%s: no flat; the response of the pixels stays in it.", name_of(image))
-            return image
+            return as_it_is(image)
         _check(image, flat)
         data, variance = divided(image, flat)
         flags = flags_of(image) | (flags_of(flat) & np.int16(CARRIED))

@@ -8,7 +8,16 @@ from astropy.io.fits import Header
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty
 
 from alfosc_reduce import Flag
-from alfosc_reduce.images import flags_of, header_wcs, make_image, usable, variance_of, wcs_of
+from alfosc_reduce.images import (
+    as_it_is,
+    flags_of,
+    header_wcs,
+    make_image,
+    stored_variance,
+    usable,
+    variance_of,
+    wcs_of,
+)
 
 
 def test_what_is_not_finite_is_flagged_and_zero() -> None:
@@ -73,3 +82,17 @@ def _moved(header: Header) -> Header:
     moved = header.copy()
     moved["CRVAL2"] = 5.0
     return moved
+
+
+def test_an_image_with_nothing_to_change_is_itself_unless_gaps_bear_no_flag() -> None:
+    data = np.ones((4, 5), np.float32)
+    whole = make_image(data, unit="adu", header=Header(), variance=data)
+    assert as_it_is(whole) is whole
+    data[1, 2] = np.nan
+    flagged = make_image(data, unit="adu", header=Header())
+    assert as_it_is(flagged) is flagged
+    stranger = CCDData(data, unit="adu", mask=np.zeros(data.shape, bool), meta=Header())
+    mended = as_it_is(stranger)
+    assert mended.mask[1, 2] and mended.mask.sum() == 1 and np.isfinite(mended.data).all()
+    assert as_it_is(CCDData(data, unit="adu", mask=np.isnan(data), meta=Header())).mask.sum() == 1
+    assert stored_variance(flagged) is None and stored_variance(whole).dtype == np.float32

@@ -12,7 +12,7 @@ from alfosc_reduce_ccd.planes import planes_of
 from alfosc_reduce import Step
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag, mask_of
-from alfosc_reduce.images import flags_of, make_image, stored_variance
+from alfosc_reduce.images import as_it_is, flags_of, make_image, stored_variance
 from alfosc_reduce_imaging.flats.blocks import in_blocks
 from alfosc_reduce_imaging.fringes.exposures import exposure_of
 from alfosc_reduce_imaging.fringes.fitting import Amplitude, fit_amplitude
@@ -59,7 +59,7 @@ class SubtractFringes(Step):
         name = name_of(image)
         if fringes is None or not fringes.meta.get("FRINGED", True):
             logger.info("%s: there is no pattern of fringes; the image stays as it is.", name)
-            return image
+            return as_it_is(image)
         if fringes.shape != image.shape:
             raise DataError(f"{name}: it has the shape {image.shape}, the fringes {fringes.shape}; combine fringes of "
                             "images of the same window and binning")  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from alfosc_reduce.errors import DataError
 from alfosc_reduce.flags import Flag
-from alfosc_reduce.images import flags_of, make_image, stored_variance, usable
+from alfosc_reduce.images import as_it_is, flags_of, make_image, stored_variance, usable
 from alfosc_reduce.step import Step
 from alfosc_reduce_imaging.trails.search import find_trails, under
 
@@ -55,7 +55,7 @@ class FlagTrails(Step):
 
         trails = find_trails(np.asarray(image.data), usable(image))
         if not trails:
-            return image
+            return as_it_is(image)
         flags, header = flags_of(image), Header(image.meta)
         header["NTRAILS"] = (len(trails), "trails of satellites flagged")
         for number, trail in enumerate(trails, 1):

@@ -256,7 +256,6 @@ def test_images_of_strangers(sky: Make, across: Make) -> None:
     result = FlagTrails()(CCDData(data, unit="adu", meta={"OBJECT": "theirs"}))
     assert result.meta["NTRAILS"] == 1 and result.uncertainty is None
     for blank in (np.zeros((300, 300)), np.full((300, 300), np.nan), np.ones((20, 500)), np.ones((3, 3))):
-        image = CCDData(blank, unit="adu")
-        assert FlagTrails()(image) is image
+        assert "NTRAILS" not in FlagTrails()(CCDData(blank, unit="adu")).meta
     with pytest.raises(DataError, match="3 dimensions found"):
         FlagTrails()(CCDData(np.zeros((3, 200, 200)), unit="adu"))
