@@ -330,13 +330,14 @@ def _without_outliers(problem: Problem, used: NDArray[np.bool_], degree: Degree)
 def _between_foretold(problem: Problem, used: NDArray[np.bool_], degree: Degree) -> NDArray[np.bool_]:
     """Leave out first and last lines that the others foretell badly.
 
-    Such a line alone decides how the series runs to it, and nothing tells whether it is the line it is taken for.
+    Such a line alone decides how the series runs to it, and nothing tells whether it is the line it is taken for. The
+    degree was chosen with it, and may be the one that meets it by chance: the next must foretell it as well.
     """
-    used = used.copy()
+    used, degrees = used.copy(), (degree, replace(degree, x=degree.x + 1))
     while used.any(axis=1).sum() > max(_FEWEST_LINES, degree.x + 1):
         lines = np.flatnonzero(used.any(axis=1))
         ends = lines[np.argsort(problem.points.wavelength[lines])][[0, -1]]
-        missed = np.abs(_line_means(_left_out(problem, used, degree), used)[ends])
+        missed = np.max([np.abs(_line_means(_left_out(problem, used, one), used)[ends]) for one in degrees], axis=0)
         if missed.max() < _PENALTY:
             break
         used[ends[missed.argmax()]] = False
