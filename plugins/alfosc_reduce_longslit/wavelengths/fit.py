@@ -18,7 +18,7 @@ _REJECT = 4.0
 _POINT_REJECT = 6.0
 _FEWEST_SHARE = 0.6
 _FEWEST_LINES = 5
-_PENALTY = 0.4
+_PENALTY, _NEXT_PENALTY = 0.4, 0.5
 _LOOSENINGS, _BORNE = (1.0, 3.0, 10.0, 30.0), 1.02
 
 
@@ -333,12 +333,18 @@ def _between_foretold(problem: Problem, used: NDArray[np.bool_], degree: Degree)
     Such a line alone decides how the series runs to it, and nothing tells whether it is the line it is taken for. The
     degree was chosen with it, and may be the one that meets it by chance: the next must foretell it as well.
     """
-    used, degrees = used.copy(), (degree, replace(degree, x=degree.x + 1))
+    used, next_one = used.copy(), replace(degree, x=degree.x + 1)
     while used.any(axis=1).sum() > max(_FEWEST_LINES, degree.x + 1):
         lines = np.flatnonzero(used.any(axis=1))
         ends = lines[np.argsort(problem.points.wavelength[lines])][[0, -1]]
-        missed = np.max([np.abs(_line_means(_left_out(problem, used, one), used)[ends]) for one in degrees], axis=0)
-        if missed.max() < _PENALTY:
+        missed = np.max(
+            [
+                np.abs(_line_means(_left_out(problem, used, one), used)[ends]) / allowed
+                for one, allowed in ((degree, _PENALTY), (next_one, _NEXT_PENALTY))
+            ],
+            axis=0,
+        )
+        if missed.max() < 1:
             break
         used[ends[missed.argmax()]] = False
     return used

@@ -32,8 +32,8 @@ def fitted(x: np.ndarray, off: dict[int, float]):
     return fit_wavelengths(points(x, off), SHAPE, np.full(len(x), 1.85), NONE)
 
 
-@pytest.mark.parametrize("off", [-2.0, -1.0, 1.0, 3.5])
-@pytest.mark.parametrize("gap", [80.0, 200.0])
+@pytest.mark.parametrize("off", [-2.0, -1.5, 1.5, 3.5])
+@pytest.mark.parametrize("gap", [140.0, 200.0])
 @pytest.mark.parametrize("end", [0, -1])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_false_line_beyond_a_gap_is_not_believed(off: float, gap: float, end: int, seed: int) -> None:
