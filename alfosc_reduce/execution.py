@@ -290,6 +290,10 @@ def _collect(
                 continue
             outcome = Outcome(order.key, "its process was killed twice (out of memory?); use fewer --jobs")
         except Exception as error:
+            # On a cluster a task goes down with another that kills their worker: it is tried once more, alone.
+            run.breaks[name] = run.breaks.get(name, 0) + 1
+            if run.breaks[name] < 2:
+                continue
             outcome = Outcome(order.key, f"its process was lost ({type(error).__name__}: {error})")
         del run.orders[name]
         state = State.FAILED if outcome.error else State.DONE
